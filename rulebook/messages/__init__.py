@@ -1,0 +1,1 @@
+"""What the rooms say to one another over HTTP and files. JSON: amounts are integers of fen, bytes are upper-case hex."""

@@ -1,0 +1,232 @@
+"""Record, version 1: one fixed-length row, big-endian, laid out by one table so that clearing can read it as columns.
+
+The layout is this project's own (no public standard gives a terminal-to-clearing record).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, fields
+from enum import IntEnum, unique
+from typing import Any
+
+VERSION = 1
+TRACE_STEPS = 8
+
+
+class MalformedRecord(ValueError):
+    """The bytes, or a field's value, are no record of a known version."""
+
+
+@unique
+class Kind(IntEnum):
+    """INTENT is stored before the card moves money, OUTCOME after it, FINDING when somebody later learns the TAC."""
+
+    INTENT = 1
+    OUTCOME = 2
+    FINDING = 3
+
+
+@unique
+class Event(IntEnum):
+    """What happened at the terminal."""
+
+    RIDE = 1  # one tap pays a whole ride (bus)
+    ENTRY = 2  # compound purchase of amount 0 that opens a metro trip
+    EXIT = 3  # compound purchase that closes and pays it
+    LOAD = 4
+
+
+@unique
+class Outcome(IntEnum):
+    """NONE on an intent. UNKNOWN: the card left before it answered. VOID: later shown not to have happened."""
+
+    NONE = 0
+    DONE = 1
+    REFUSED = 2
+    UNKNOWN = 3
+    VOID = 4
+
+
+@unique
+class Verdict(IntEnum):
+    """What the terminal's PSAM said of the card's MAC2."""
+
+    NOT_ASKED = 0
+    RIGHT = 1
+    WRONG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the trace of a price: the tariff's rule number and the fen it added (negative: took off)."""
+
+    rule: int
+    amount_minor: int
+
+
+# name, struct code. 's' fields of digits and names are ASCII padded with NUL on the right (see _TEXT); others are bytes.
+_LAYOUT: tuple[tuple[str, str], ...] = (
+    ("version", "B"),
+    ("kind", "B"),
+    ("event", "B"),
+    ("outcome", "B"),
+    ("device", "12s"),
+    ("journal_sequence", "I"),
+    ("refers_to", "I"),
+    ("line", "8s"),
+    ("place", "12s"),
+    ("trip", "8s"),
+    ("shift", "8s"),
+    ("issuer", "8s"),
+    ("serial", "10s"),
+    ("city", "2s"),
+    ("card_class", "B"),
+    ("key_version", "B"),
+    ("algorithm", "B"),
+    ("purse", "B"),
+    ("transaction_type", "B"),
+    ("amount_minor", "I"),
+    ("balance_before_minor", "I"),
+    ("card_sequence", "H"),
+    ("sam_terminal", "6s"),
+    ("sam_sequence", "I"),
+    ("date", "4s"),
+    ("time", "3s"),
+    ("tac", "4s"),
+    ("mac2_verdict", "B"),
+    ("capp_before", "128s"),
+    ("capp_after", "128s"),
+    ("tariff_version", "I"),
+    ("list_version", "I"),
+    ("software_version", "I"),
+    ("trace", f"{6 * TRACE_STEPS}s"),
+)
+_TEXT = frozenset({"device", "line", "place", "trip", "shift"})
+_ENUMS: dict[str, type[IntEnum]] = {"kind": Kind, "event": Event, "outcome": Outcome, "mac2_verdict": Verdict}
+_STRUCT = struct.Struct(">" + "".join(code for _, code in _LAYOUT))
+_LENGTHS = {name: int(code[:-1]) for name, code in _LAYOUT if code.endswith("s")}
+_MAXIMA = {name: {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[code] for name, code in _LAYOUT if code in "BHI"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One row. Amounts are fen; ``card_sequence`` is the off-line sequence of a purchase, the on-line one of a load, as
+    INITIALIZE answered it (before the card counts up); ``serial`` is 0x15[10..19]; ``date`` and ``time`` are BCD
+    YYYYMMDD and hhmmss as they went into the TAC; ``refers_to`` is the journal sequence of the intent an outcome
+    belongs to (0: none); ``capp_before`` and ``capp_after`` are file 1A as read and as cached (128 bytes, or empty);
+    ``trip`` numbers the vehicle's run, ``shift`` the driver's. ``sam_sequence`` is the PSAM's terminal transaction
+    number; it is not an id. The record's id is (device, journal_sequence)."""
+
+    kind: Kind
+    event: Event
+    outcome: Outcome = Outcome.NONE
+    device: str
+    journal_sequence: int
+    refers_to: int = 0
+    line: str = ""
+    place: str = ""
+    trip: str = ""
+    shift: str = ""
+    issuer: bytes
+    serial: bytes
+    city: bytes = b"\x00\x00"
+    card_class: int = 0
+    key_version: int
+    algorithm: int
+    purse: int = 2
+    transaction_type: int
+    amount_minor: int
+    balance_before_minor: int
+    card_sequence: int
+    sam_terminal: bytes
+    sam_sequence: int = 0
+    date: bytes
+    time: bytes
+    tac: bytes = b"\x00\x00\x00\x00"
+    mac2_verdict: Verdict = Verdict.NOT_ASKED
+    capp_before: bytes = b""
+    capp_after: bytes = b""
+    tariff_version: int = 0
+    list_version: int = 0
+    software_version: int = 0
+    trace: tuple[Step, ...] = ()
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.version != VERSION:
+            raise MalformedRecord(f"version is {self.version}; this reader knows version {VERSION}")
+        for name, length in _LENGTHS.items():
+            if name != "trace":
+                _check_length(name, getattr(self, name), length)
+        for name, maximum in _MAXIMA.items():
+            if not 0 <= getattr(self, name) <= maximum:
+                raise MalformedRecord(f"{name} is {getattr(self, name)}; it must be 0 to {maximum}")
+        if len(self.trace) > TRACE_STEPS:
+            raise MalformedRecord(f"trace has {len(self.trace)} steps; a record carries at most {TRACE_STEPS}")
+
+    @property
+    def purchase_id(self) -> tuple[bytes, bytes, int, int]:
+        """(issuer, application serial, purse, sequence): names the card transaction for ever (loads: on-line sequence)."""
+        return (self.issuer, self.serial, self.purse, self.card_sequence)
+
+    def encode(self) -> bytes:
+        """``RECORD_LENGTH`` bytes."""
+        values: list[Any] = []
+        for name, _ in _LAYOUT:
+            value = getattr(self, name)
+            if name in _TEXT:
+                value = value.encode("ascii")
+            elif name == "trace":
+                value = b"".join(struct.pack(">Hi", step.rule, step.amount_minor) for step in value)
+            values.append(value)
+        return _STRUCT.pack(*values)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Record:
+        """One row back. Raises ``MalformedRecord``."""
+        if len(raw) != RECORD_LENGTH:
+            raise MalformedRecord(f"{len(raw)} bytes; a record of version {VERSION} has {RECORD_LENGTH}")
+        if raw[0] != VERSION:
+            raise MalformedRecord(f"version is {raw[0]}; this reader knows version {VERSION}")
+        values: dict[str, Any] = dict(zip((name for name, _ in _LAYOUT), _STRUCT.unpack(raw), strict=True))
+        for name, value in values.items():
+            if name in _TEXT:
+                try:
+                    values[name] = value.rstrip(b"\x00").decode("ascii")
+                except UnicodeDecodeError as error:
+                    raise MalformedRecord(f"{name} is not ASCII") from error
+            elif name in _ENUMS:
+                try:
+                    values[name] = _ENUMS[name](value)
+                except ValueError as error:
+                    raise MalformedRecord(f"{name} is {value}, which has no meaning") from error
+        values["trace"] = _decode_trace(values["trace"])
+        for name in ("capp_before", "capp_after"):
+            if not any(values[name]):
+                values[name] = b""
+        return cls(**values)
+
+
+RECORD_LENGTH = _STRUCT.size
+
+
+def _check_length(name: str, value: str | bytes, length: int) -> None:
+    if name in _TEXT:
+        if not (isinstance(value, str) and value.isascii() and len(value) <= length and "\x00" not in value):
+            raise MalformedRecord(f"{name} is {value!r}; it must be at most {length} ASCII characters")
+    elif name in ("capp_before", "capp_after"):
+        if len(value) not in (0, length):
+            raise MalformedRecord(f"{name} has {len(value)} bytes; it must be empty or {length}")
+    elif len(value) != length:
+        raise MalformedRecord(f"{name} has {len(value)} bytes; it must have {length}")
+
+
+def _decode_trace(raw: bytes) -> tuple[Step, ...]:
+    steps = [Step(*pair) for pair in struct.iter_unpack(">Hi", raw)]
+    while steps and steps[-1] == Step(0, 0):
+        steps.pop()
+    return tuple(steps)
+
+
+assert {field.name for field in fields(Record)} == {name for name, _ in _LAYOUT}
