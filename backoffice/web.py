@@ -1,0 +1,179 @@
+"""The web shell both staff services stand in: sign-in, session, time, problems, pages in two languages."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Form, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.middleware.sessions import SessionMiddleware
+
+from backoffice import problems
+from backoffice.clock import HEADER, Clock
+from backoffice.database import Database
+from backoffice.settings import Settings
+from backoffice.staff import Accounts, Staff
+from rulebook.money import Amount
+
+IDLE_LIMIT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An entry of the navigation."""
+
+    path: str
+    chinese: str
+    english: str
+
+
+class Service:
+    """What the handlers of one staff service share. Reach it with ``Depends(service)``."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        title: tuple[str, str],
+        settings: Settings,
+        database: Database,
+        accounts: Accounts,
+        pages: Sequence[Page],
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.settings = settings
+        self.database = database
+        self.accounts = accounts
+        self.pages = tuple(pages)
+        self.clock = Clock(simulated=settings.simulated_clock)
+        self._templates = Environment(
+            loader=ChoiceLoader([PackageLoader(name), PackageLoader("backoffice")]),
+            autoescape=select_autoescape(),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["yuan"] = lambda minor: str(Amount(int(minor)))
+
+    def page(self, request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
+        """Render ``<service>/templates/<template>`` (or the shell's own) inside the shell."""
+        rendered = self._templates.get_template(template).render(
+            service=self, path=request.url.path, staff_name=request.session.get("name"), **context
+        )
+        return HTMLResponse(rendered, status)
+
+
+def create_service_app(
+    service: Service, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
+) -> FastAPI:
+    """A FastAPI app with the shell in it; the service adds its routers."""
+    app = FastAPI(title=service.title[1], lifespan=lifespan, docs_url="/api", redoc_url=None)
+    app.state.service = service
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=service.settings.session_secret.get_secret_value(),
+        session_cookie=f"citycard-{service.name}",
+        same_site="strict",
+        max_age=None,
+    )
+    problems.install(app)
+    app.mount("/static", StaticFiles(packages=[("backoffice", "static")]), name="static")
+    _add_sign_in(app)
+    return app
+
+
+def service(request: Request) -> Service:
+    """FastAPI dependency: the service the request came to."""
+    found: Service = request.app.state.service
+    return found
+
+
+ServiceDep = Annotated[Service, Depends(service)]
+
+
+def now(request: Request, here: ServiceDep) -> datetime:
+    """FastAPI dependency: the time this request happens at."""
+    try:
+        here.clock.advance(request.headers.get(HEADER))
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
+    return here.clock.now()
+
+
+Now = Annotated[datetime, Depends(now)]
+
+
+async def current_staff(request: Request, here: ServiceDep, moment: Now) -> Staff:
+    """FastAPI dependency: who is signed in. 401 where nobody is, or nothing was done for half an hour."""
+    name, seen = request.session.get("name"), request.session.get("seen")
+    if name is None or seen is None or moment - datetime.fromisoformat(seen) > IDLE_LIMIT:
+        request.session.clear()
+        raise HTTPException(401, "Sign in first / 请先登录")
+    async with here.database.reading() as session:
+        staff = await here.accounts.find(session, name)
+    if staff is None:
+        raise HTTPException(401, "Sign in first / 请先登录")
+    request.session["seen"] = moment.isoformat()
+    return staff
+
+
+StaffDep = Annotated[Staff, Depends(current_staff)]
+
+
+def require_role(role: str) -> Callable[[Staff], Staff]:
+    """FastAPI dependency factory: the signed-in member of staff, who must have ``role``; 403 otherwise."""
+
+    def dependency(staff: StaffDep) -> Staff:
+        if role not in staff.roles:
+            raise HTTPException(403, f"This needs the role {role} / 需要角色 {role}")
+        return staff
+
+    return dependency
+
+
+def service_caller(request: Request, here: ServiceDep) -> None:
+    """FastAPI dependency: the caller is one of our services, by bearer token."""
+    given = request.headers.get("authorization", "")
+    expected = f"Bearer {here.settings.service_token.get_secret_value()}"
+    if not hmac.compare_digest(given.encode(), expected.encode()):
+        raise HTTPException(401, "A service token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _add_sign_in(app: FastAPI) -> None:
+    @app.get("/sign-in", response_class=HTMLResponse, include_in_schema=False)
+    async def form(request: Request, here: ServiceDep, next: str = "/") -> Response:  # noqa: A002 (query name)
+        return here.page(request, "sign_in.html", target=_local(next), failed=False)
+
+    @app.post("/sign-in")
+    async def sign_in(
+        request: Request,
+        here: ServiceDep,
+        moment: Now,
+        name: Annotated[str, Form()],
+        password: Annotated[str, Form()],
+        target: Annotated[str, Form()] = "/",
+    ) -> Response:
+        async with here.database.transaction() as session:
+            staff = await here.accounts.sign_in(session, name, password, moment)
+        if staff is None:
+            return here.page(request, "sign_in.html", status=401, target=_local(target), failed=True)
+        request.session.update(name=staff.name, seen=moment.isoformat())
+        return RedirectResponse(_local(target), 303)
+
+    @app.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        request.session.clear()
+        return RedirectResponse("/sign-in", 303)
+
+
+def _local(target: str) -> str:
+    """Only paths of this site are gone to after sign-in."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
