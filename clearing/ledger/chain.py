@@ -1,0 +1,54 @@
+"""The transfers of a window in canonical order, numbered and hash-chained.
+
+Canonical order is by id (Unicode code points): it does not depend on when anything arrived. A link's hash is
+SHA-256(previous link's hash ‖ canonical form of the transfer); the first link of a book follows 32 zero bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clearing.ledger.rules import Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``number`` rises by one through all windows of a book, from 1; ``hash`` is 32 bytes."""
+
+    number: int
+    transfer_id: str
+    hash: bytes
+
+
+GENESIS = Link(0, "", bytes(32))
+
+
+def canonical(transfer: Transfer) -> bytes:
+    """JSON in UTF-8, keys sorted, no spaces; the amount as minor units and currency."""
+    fields = {
+        "amount_minor": transfer.amount.minor,
+        "book": transfer.book,
+        "business_day": transfer.business_day.isoformat(),
+        "credit": transfer.credit,
+        "currency": transfer.amount.currency,
+        "debit": transfer.debit,
+        "id": transfer.id,
+        "pending_id": transfer.pending_id,
+        "phase": transfer.phase,
+        "purpose": transfer.purpose,
+        "reference": transfer.reference,
+    }
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def chain(transfers: Iterable[Transfer], previous: Link = GENESIS) -> list[Link]:
+    """Links for ``transfers`` (any order, one book) after ``previous``, the last link of the book's earlier windows."""
+    links: list[Link] = []
+    for transfer in sorted(transfers, key=lambda t: t.id):
+        digest = hashlib.sha256(previous.hash + canonical(transfer)).digest()
+        previous = Link(previous.number + 1, transfer.id, digest)
+        links.append(previous)
+    return links
