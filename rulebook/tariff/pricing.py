@@ -47,7 +47,7 @@ class PricedFare:
     @property
     def full(self) -> Amount:
         """The fare before discounts: ``total`` plus everybody's ``shares``."""
-        return sum((line.amount for line in self.lines if ZERO <= line.amount), ZERO)
+        return sum((line.amount for line in self.lines if line.amount >= ZERO), ZERO)
 
     @property
     def shares(self) -> Mapping[str, Amount]:

@@ -226,7 +226,7 @@ def _repeats(read: _Document) -> list[str]:
         "lines.code": [line.code for line in read.lines],
         "lines.number": [line.number for line in read.lines],
         "stations.code": [station.code for station in read.stations],
-        "rule": [priced.rule for priced in (*read.zones, *read.discounts)],
+        "rule": [zone.rule for zone in read.zones] + [discount.rule for discount in read.discounts],
     }
     return [
         f"{name}: {value} is there more than once"
@@ -243,8 +243,9 @@ def _dangling(read: _Document) -> list[str]:
     named += [("discounts.zones", zone, zones) for discount in read.discounts for zone in discount.zones]
     named += [("discounts.when.entries", s, stations) for discount in read.discounts for s in discount.when.entries]
     named += [("sections.line", section.line, lines) for section in read.sections]
-    for link in (*read.sections, *read.virtual_transfers):
-        named += [("sections", link.from_station, stations), ("sections", link.to_station, stations)]
+    ends = [(s.from_station, s.to_station) for s in read.sections]
+    ends += [(t.from_station, t.to_station) for t in read.virtual_transfers]
+    named += [("sections and virtual_transfers", end, stations) for pair in ends for end in pair]
     faults = [f"{where}: {code} is not declared" for where, code, declared in named if code not in declared]
     try:
         calendar_named(read.calendar)
