@@ -1,0 +1,1 @@
+"""The numbers people and cards are known by, and how each is checked."""
