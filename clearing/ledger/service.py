@@ -1,0 +1,167 @@
+"""The ledger's use cases. Each works on a set, flushes, and leaves the commit to the request's edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.ledger import queries
+from clearing.ledger.accounts import Account
+from clearing.ledger.chain import GENESIS, Link, chain
+from clearing.ledger.rules import (
+    NOTHING_MOVED,
+    Accounts,
+    Counters,
+    Decision,
+    Posted,
+    Refused,
+    Standing,
+    Transfer,
+    added,
+    decide_all,
+    effect,
+)
+from clearing.ledger.sheet import position_of_float
+from clearing.ledger.tables import AccountRow, LinkRow
+
+
+class TransfersRefused(Exception):
+    """At least one transfer of the set breaks a rule; ``refused`` has every one that does. Nothing was stored, and the
+    session can go on."""
+
+    def __init__(self, refused: Sequence[Refused]) -> None:
+        super().__init__("; ".join(f"transfer {r.transfer.id!r}: {r.reason}" for r in refused))
+        self.refused = tuple(refused)
+
+
+class ConcurrentRepeat(Exception):
+    """Another transaction stored one of these ids at the same moment. Roll back and try again."""
+
+
+class AccountDiffers(Exception):
+    """An account of that name exists with another kind, currency or limit."""
+
+
+async def open_accounts(session: AsyncSession, accounts: Iterable[Account]) -> None:
+    """Open those that are missing. Raises ``AccountDiffers``."""
+    wanted = {(a.book, a.code): a for a in accounts}
+    if not wanted:
+        return
+    rows = [
+        {
+            "book": a.book,
+            "code": a.code,
+            "kind": a.kind,
+            "currency": a.currency,
+            "limit_rule": a.rule.limit,
+            "limit_minor": a.limit_minor,
+        }
+        for _, a in sorted(wanted.items())
+    ]
+    await session.execute(insert(AccountRow).on_conflict_do_nothing(), rows)
+    for existing in await queries.accounts(session, list(wanted)):
+        if existing != wanted[existing.book, existing.code]:
+            raise AccountDiffers(f"{existing} is there; {wanted[existing.book, existing.code]} was asked for")
+
+
+async def open_account(session: AsyncSession, account: Account) -> None:
+    """Open one; nothing happens when it is there. Raises ``AccountDiffers``."""
+    await open_accounts(session, [account])
+
+
+async def try_post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> list[Decision]:
+    """Store those that the rules accept, in order, each on what the ones before it left; say what became of each.
+    ``now`` is kept beside the transfers and is no part of them. Raises ``ConcurrentRepeat``."""
+    decisions, _ = await _decided(session, transfers)
+    await _store(session, decisions, now)
+    return decisions
+
+
+async def post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> list[Posted]:
+    """Store all of ``transfers`` or none. Raises ``TransfersRefused`` or ``ConcurrentRepeat``."""
+    decisions, refused = await _decided(session, transfers)
+    if refused:
+        raise TransfersRefused(refused)
+    await _store(session, decisions, now)
+    return [decision for decision in decisions if isinstance(decision, Posted)]
+
+
+async def _decided(session: AsyncSession, transfers: Sequence[Transfer]) -> tuple[list[Decision], list[Refused]]:
+    keys = {(t.book, code) for t in transfers for code in (t.debit, t.credit)}
+    # The locks come first: what is read after them cannot change before this transaction ends.
+    standings = await queries.lock_standings(session, keys)
+    named = {t.pending_id for t in transfers if t.pending_id}
+    known = await queries.transfers_by_id(session, named | {t.id for t in transfers})
+    settled = await queries.settled(session, named) if named else {}
+    decisions, _ = decide_all(transfers, Accounts(standings, known, settled))
+    return decisions, [decision for decision in decisions if isinstance(decision, Refused)]
+
+
+async def _store(session: AsyncSession, decisions: Iterable[Decision], now: datetime) -> None:
+    new = [d.transfer for d in decisions if isinstance(d, Posted) and not d.repeated]
+    if not new:
+        return
+    if await queries.insert_transfers(session, new, now) != len(new):
+        raise ConcurrentRepeat("a transfer's id was stored by somebody else at the same moment")
+    changes: dict[tuple[str, str], Counters] = {}
+    for transfer in new:
+        for code, change in zip((transfer.debit, transfer.credit), effect(transfer), strict=True):
+            key = (transfer.book, code)
+            changes[key] = added(changes.get(key, NOTHING_MOVED), change)
+    await queries.move_counters(session, changes)
+
+
+async def balances(session: AsyncSession, book: str) -> list[Standing]:
+    """Every account of ``book`` with its counters, in order of code."""
+    return await queries.standings(session, book)
+
+
+async def close_chain(session: AsyncSession, book: str, window: int) -> list[Link]:
+    """Number and chain every transfer of ``book`` that no window holds yet, as ``window``; the new links."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(727003, hashtext(:book))"), {"book": book})
+    previous = await queries.last_link(session, book) or GENESIS
+    links = chain(await queries.unlinked(session, book), previous)
+    if links:
+        rows = [
+            {"book": book, "window": window, "number": k.number, "transfer_id": k.transfer_id, "hash": k.hash}
+            for k in links
+        ]
+        await session.execute(insert(LinkRow), rows)
+    return links
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """Something in the books that does not follow from the transfers."""
+
+    book: str
+    what: str
+
+
+async def verify(session: AsyncSession, book: str) -> list[Discrepancy]:
+    """Recompute counters from transfers, the chain from its transfers, and the balance sheet; empty when all agree."""
+    stored = await queries.standings(session, book)
+    recomputed = await queries.recomputed(session, book)
+    faults = [
+        f"account {s.account.code}: stored {tuple(s.counters)}, transfers say {tuple(expected)}"
+        for s in stored
+        if s.counters != (expected := recomputed.get(s.account.code, NOTHING_MOVED))
+    ]
+    if not position_of_float(stored).balanced:
+        faults.append("debits do not equal credits")
+    return [Discrepancy(book, fault) for fault in faults + await _chain_faults(session, book)]
+
+
+async def _chain_faults(session: AsyncSession, book: str) -> list[str]:
+    previous = GENESIS
+    for link, transfer in await queries.links(session, book):
+        expected = chain([transfer], previous)[0]
+        if link != expected:
+            return [f"chain: link {link.number} ({link.transfer_id}) does not follow from link {previous.number}"]
+        previous = link
+    return []

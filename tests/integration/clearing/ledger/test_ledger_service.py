@@ -1,0 +1,235 @@
+"""The ledger on a real PostgreSQL, as role clearing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.ledger import queries
+from clearing.ledger.accounts import TRANSIT, Kind, account, code
+from clearing.ledger.chain import GENESIS, chain
+from clearing.ledger.rules import Counters, Phase, Posted, Purpose, Refusal, Refused, Transfer, settling
+from clearing.ledger.service import (
+    AccountDiffers,
+    ConcurrentRepeat,
+    TransfersRefused,
+    balances,
+    close_chain,
+    open_account,
+    open_accounts,
+    post,
+    try_post,
+    verify,
+)
+from rulebook.money import Amount
+
+NOW = datetime(2026, 9, 15, 8, tzinfo=UTC)
+DAY = date(2026, 9, 15)
+FLOAT, VALUE, OPEN_TAPS = code(Kind.FLOAT_AT_BANK), code(Kind.VALUE_ON_CARDS), code(Kind.OPEN_TAPS)
+AGENT, BUS = code(Kind.AGENT_PREFUNDED, "agent-1"), code(Kind.OPERATOR_PAYABLE, "bus-a")
+
+
+def transfer(name: str, debit: str, credit: str, fen: int, **fields: Any) -> Transfer:
+    given = {"book": TRANSIT, "purpose": Purpose.LOAD, "business_day": DAY, **fields}
+    return Transfer(id=name, debit=debit, credit=credit, amount=Amount(fen), **given)
+
+
+@pytest.fixture
+async def ledger(clearing_session: AsyncSession) -> AsyncSession:
+    kinds = (Kind.FLOAT_AT_BANK, Kind.VALUE_ON_CARDS, Kind.OPEN_TAPS)
+    await open_accounts(clearing_session, [account(TRANSIT, kind) for kind in kinds])
+    await open_accounts(
+        clearing_session,
+        [account(TRANSIT, Kind.AGENT_PREFUNDED, "agent-1"), account(TRANSIT, Kind.OPERATOR_PAYABLE, "bus-a")],
+    )
+    await post(clearing_session, [transfer("prefund", FLOAT, AGENT, 1000, purpose=Purpose.PREFUNDING)], now=NOW)
+    return clearing_session
+
+
+async def counters(session: AsyncSession, account_code: str) -> Counters:
+    return next(s.counters for s in await balances(session, TRANSIT) if s.account.code == account_code)
+
+
+async def test_counters_of_both_accounts_move(ledger: AsyncSession) -> None:
+    await post(ledger, [transfer("a", AGENT, VALUE, 300), transfer("b", VALUE, BUS, 200)], now=NOW)
+    assert await counters(ledger, AGENT) == Counters(300, 1000, 0, 0)
+    assert await counters(ledger, VALUE) == Counters(200, 300, 0, 0)
+    assert await counters(ledger, BUS) == Counters(0, 200, 0, 0)
+    assert await verify(ledger, TRANSIT) == []
+
+
+async def test_a_repeat_changes_nothing(ledger: AsyncSession) -> None:
+    once = transfer("a", AGENT, VALUE, 300)
+    await post(ledger, [once], now=NOW)
+    assert await post(ledger, [once, once], now=NOW) == [Posted(once, True)] * 2
+    assert await counters(ledger, VALUE) == Counters(0, 300, 0, 0)
+
+
+async def test_one_refused_transfer_stores_none_of_its_set(ledger: AsyncSession) -> None:
+    good, bad = transfer("a", AGENT, VALUE, 300), transfer("b", AGENT, VALUE, 701)
+    with pytest.raises(TransfersRefused) as refused:
+        await post(ledger, [good, bad], now=NOW)
+    assert refused.value.refused == (Refused(bad, Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN),)
+    assert await queries.transfers_by_id(ledger, ["a", "b"]) == {}
+    assert await counters(ledger, AGENT) == Counters(0, 1000, 0, 0)
+
+
+async def test_try_post_stores_what_is_accepted(ledger: AsyncSession) -> None:
+    good, bad = transfer("a", AGENT, VALUE, 300), transfer("b", AGENT, "fees", 1)
+    decisions = await try_post(ledger, [bad, good], now=NOW)
+    assert decisions == [Refused(bad, Refusal.CREDIT_ACCOUNT_NOT_FOUND), Posted(good)]
+    assert await queries.transfers_by_id(ledger, ["a", "b"]) == {"a": good}
+
+
+@pytest.mark.parametrize(("phase", "value"), [(Phase.POST, Counters(0, 400)), (Phase.VOID, Counters())])
+async def test_a_pending_transfer_is_settled_once(ledger: AsyncSession, phase: Phase, value: Counters) -> None:
+    pending = transfer("p", AGENT, VALUE, 400, phase=Phase.PENDING)
+    await post(ledger, [pending], now=NOW)
+    assert await counters(ledger, VALUE) == Counters(credits_pending=400)
+    await post(ledger, [settling(pending, phase, id="p/settled", business_day=DAY)], now=NOW)
+    assert await counters(ledger, VALUE) == value
+    with pytest.raises(TransfersRefused, match="already"):
+        await post(ledger, [settling(pending, Phase.POST, id="p/again", business_day=DAY)], now=NOW)
+    assert await verify(ledger, TRANSIT) == []
+
+
+async def test_every_field_comes_back_as_it_was_stored(ledger: AsyncSession) -> None:
+    full = transfer("a", AGENT, VALUE, 1, phase=Phase.PENDING, reference="a card’s load 充值")
+    posted = settling(full, Phase.POST, id="a/post", business_day=date(2026, 9, 16))
+    await post(ledger, [full, posted], now=NOW)
+    assert await queries.transfers_by_id(ledger, ["a", "a/post"]) == {"a": full, "a/post": posted}
+
+
+async def test_opening_an_account_twice_is_harmless_and_otherwise_refused(ledger: AsyncSession) -> None:
+    limited = account(TRANSIT, Kind.AGENT_WITH_LIMIT, "agent-2", limit_minor=500)
+    await open_account(ledger, limited)
+    await open_account(ledger, limited)
+    with pytest.raises(AccountDiffers):
+        await open_account(ledger, replace(limited, limit_minor=501))
+
+
+async def test_an_agent_with_a_limit_may_go_to_it_and_not_beyond(ledger: AsyncSession) -> None:
+    await open_account(ledger, account(TRANSIT, Kind.AGENT_WITH_LIMIT, "agent-2", limit_minor=500))
+    agent = code(Kind.AGENT_WITH_LIMIT, "agent-2")
+    await post(ledger, [transfer("a", agent, VALUE, 500)], now=NOW)
+    with pytest.raises(TransfersRefused, match="overdrawn"):
+        await post(ledger, [transfer("b", agent, VALUE, 1)], now=NOW)
+
+
+async def test_windows_are_chained_one_after_the_other(ledger: AsyncSession) -> None:
+    one, two = transfer("b", AGENT, VALUE, 1), transfer("a", AGENT, VALUE, 2)
+    await post(ledger, [one, two], now=NOW)
+    first = await close_chain(ledger, TRANSIT, 1)
+    assert [link.transfer_id for link in first] == ["a", "b", "prefund"]
+    assert await close_chain(ledger, TRANSIT, 1) == []
+    three = transfer("0", AGENT, VALUE, 3)
+    await post(ledger, [three], now=NOW)
+    assert await close_chain(ledger, TRANSIT, 2) == chain([three], first[-1])
+    assert [link.number for link, _ in await queries.links(ledger, TRANSIT)] == [1, 2, 3, 4]
+    assert [t for _, t in await queries.links(ledger, TRANSIT, 2)] == [three]
+    assert await verify(ledger, TRANSIT) == []
+
+
+async def test_verify_finds_a_counter_that_does_not_follow_from_the_transfers(ledger: AsyncSession) -> None:
+    await ledger.execute(text("UPDATE clearing.ledger_account SET credits_posted = 1001 WHERE code = :c"), {"c": AGENT})
+    found = [fault.what for fault in await verify(ledger, TRANSIT)]
+    assert any(AGENT in fault and "1001" in fault for fault in found)
+    assert "debits do not equal credits" in found
+
+
+async def test_verify_finds_a_link_that_does_not_follow(ledger: AsyncSession) -> None:
+    await ledger.execute(
+        text("INSERT INTO clearing.ledger_link VALUES ('transit', 1, 1, 'prefund', :hash)"), {"hash": GENESIS.hash}
+    )
+    assert [fault.what for fault in await verify(ledger, TRANSIT)] == [
+        "chain: link 1 (prefund) does not follow from link 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE clearing.ledger_transfer SET amount_minor = 1",
+        "DELETE FROM clearing.ledger_transfer",
+        "TRUNCATE clearing.ledger_transfer CASCADE",
+        "UPDATE clearing.ledger_link SET number = 2",
+        "DELETE FROM clearing.ledger_link",
+        "DELETE FROM clearing.ledger_account",
+        "UPDATE clearing.ledger_account SET limit_minor = 1",
+        "UPDATE clearing.ledger_account SET kind = 'fees'",
+        "ALTER TABLE clearing.ledger_account DROP CONSTRAINT ck_ledger_account_counters_not_negative",
+    ],
+)
+async def test_the_service_may_not_change_what_was_written(ledger: AsyncSession, statement: str) -> None:
+    with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+        await ledger.execute(text(statement))
+
+
+_ROW = {"id": "x", "debit": AGENT, "credit": VALUE, "amount": 1, "phase": "single", "pending": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({"id": ""}, "id_given"),
+        ({"amount": 0}, "amount_above_zero"),
+        ({"amount": -1}, "amount_above_zero"),
+        ({"credit": AGENT}, "accounts_different"),
+        ({"phase": "post"}, "settles_what_it_names"),
+        ({"pending": "prefund"}, "settles_what_it_names"),
+        ({"phase": "later"}, "phase_known"),
+        ({"debit": "nobody"}, "fk_ledger_transfer"),
+        ({"phase": "post", "pending": "nothing"}, "fk_ledger_transfer"),
+        ({"id": "prefund"}, "pk_ledger_transfer"),
+    ],
+)
+async def test_the_database_repeats_the_rules(ledger: AsyncSession, fields: dict[str, Any], constraint: str) -> None:
+    insert = text(
+        "INSERT INTO clearing.ledger_transfer VALUES (:id, 'transit', :debit, :credit, :amount, 'CNY', 'load',"
+        " '2026-09-15', :phase, :pending, '', now())"
+    )
+    with pytest.raises(IntegrityError, match=constraint):
+        await ledger.execute(insert, {**_ROW, **fields})
+
+
+async def test_the_database_refuses_a_second_settlement(ledger: AsyncSession) -> None:
+    pending = transfer("p", AGENT, VALUE, 400, phase=Phase.PENDING)
+    await post(ledger, [pending, settling(pending, Phase.VOID, id="p/void", business_day=DAY)], now=NOW)
+    with pytest.raises(IntegrityError, match="settled_once"):
+        await queries.insert_transfers(ledger, [settling(pending, Phase.POST, id="p/post", business_day=DAY)], NOW)
+
+
+@pytest.mark.parametrize(
+    ("account_code", "column", "constraint"),
+    [
+        (AGENT, "debits_pending", "debits_must_not_exceed_credits"),
+        (FLOAT, "credits_posted", "credits_must_not_exceed_debits"),
+    ],
+)
+async def test_the_database_repeats_the_limits(
+    ledger: AsyncSession, account_code: str, column: str, constraint: str
+) -> None:
+    with pytest.raises(IntegrityError, match=constraint):
+        await ledger.execute(
+            text(f"UPDATE clearing.ledger_account SET {column} = 1001 WHERE code = :code"), {"code": account_code}
+        )
+
+
+async def test_an_id_stored_meanwhile_by_somebody_else_is_told(
+    ledger: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = transfer("prefund", OPEN_TAPS, VALUE, 1)
+
+    async def not_seen(*_: object) -> dict[str, Transfer]:
+        return {}
+
+    await post(ledger, [transfer("held", VALUE, OPEN_TAPS, 5)], now=NOW)
+    monkeypatch.setattr(queries, "transfers_by_id", not_seen)
+    with pytest.raises(ConcurrentRepeat):
+        await post(ledger, [taken], now=NOW)
