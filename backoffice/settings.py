@@ -9,8 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """``database_url`` is an administrator's PostgreSQL URL for the set-up; empty means the embedded server in
-    ``data_folder``. ``simulated_clock`` lets requests carry the city's time (``backoffice.clock``); never in a real city."""
+    """``database_url`` is where this process connects: a service as its own role; the set-up, which hands each service
+    its URL, as an administrator (empty: the embedded server in ``data_folder``). ``simulated_clock`` lets requests carry
+    the city's time (``backoffice.clock``); never in a real city."""
 
     model_config = SettingsConfigDict(env_prefix="CITYCARD_", frozen=True)
 
