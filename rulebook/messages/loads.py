@@ -44,6 +44,16 @@ class LoadConfirmation(Message):
     tac: Hex
 
 
+class LoadQuestion(Message):
+    """``POST /loads/standings``: where does this load stand? Answered with ``LoadStanding``."""
+
+    device: str
+    issuer: Hex
+    serial: Hex
+    purse: int
+    online_sequence: int
+
+
 @unique
 class LoadState(StrEnum):
     RESERVED = "reserved"

@@ -1,0 +1,5 @@
+"""What a terminal knows for certain: its records and batches, durable before it goes on."""
+
+from terminals.journal.journal import Journal, JournalDamaged, PendingBatch
+
+__all__ = ["Journal", "JournalDamaged", "PendingBatch"]

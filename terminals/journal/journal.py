@@ -1,0 +1,127 @@
+"""The device's journal: records in sequence, never changed, and the batches formed from them, in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from rulebook import batch
+from rulebook.record import Kind, MalformedRecord, Outcome, Record
+
+BATCH_LIMIT = 1000
+_SETTLED = frozenset({Outcome.DONE, Outcome.REFUSED, Outcome.VOID})
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TRIGGER IF NOT EXISTS records_stay BEFORE UPDATE ON records
+  BEGIN SELECT RAISE(ABORT, 'a journal record never changes'); END;
+CREATE TRIGGER IF NOT EXISTS records_remain BEFORE DELETE ON records
+  BEGIN SELECT RAISE(ABORT, 'a journal record is never deleted'); END;
+CREATE TABLE IF NOT EXISTS batches (
+  number INTEGER PRIMARY KEY, last_sequence INTEGER NOT NULL, body BLOB NOT NULL, uploaded INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TRIGGER IF NOT EXISTS batches_stay BEFORE UPDATE OF number, last_sequence, body ON batches
+  BEGIN SELECT RAISE(ABORT, 'a batch is formed once'); END;
+"""
+
+
+class JournalDamaged(Exception):
+    """A row of the file is no record any more; the file is to be kept for inspection and the device replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """A batch to send; ``body`` is the same at every attempt."""
+
+    number: int
+    body: bytes
+
+
+class Journal:
+    """One device's journal; opened by one thread at a time. Every ``append`` is on disk when it returns
+    (SQLite, WAL, synchronous=FULL), so it survives kill -9 and power loss. Raises ``JournalDamaged`` on opening."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(_SCHEMA)
+        self._pending: dict[int, Record] = {}
+        self._last = 0
+        for record in self._read("SELECT body FROM records ORDER BY sequence"):
+            self._remember(record)
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest record's sequence; 0 when there is none. Sequences begin with 1 and have no gap."""
+        return self._last
+
+    def append(self, draft: Record) -> int:
+        """Store ``draft`` under the next sequence and answer that sequence. Durable when it returns."""
+        record = replace(draft, journal_sequence=self._last + 1)
+        self._database.execute("INSERT INTO records VALUES (?, ?)", (record.journal_sequence, record.encode()))
+        self._remember(record)
+        return record.journal_sequence
+
+    def records(self, first: int, last: int) -> tuple[Record, ...]:
+        """Records with sequence from ``first`` to ``last``, both included."""
+        query = "SELECT body FROM records WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
+        return tuple(self._read(query, first, last))
+
+    def pending_intents(self) -> tuple[Record, ...]:
+        """Intents nobody knows the end of: without an outcome, or with outcome UNKNOWN and no finding."""
+        return tuple(self._pending.values())
+
+    def pending_of(self, issuer: bytes, serial: bytes) -> Record | None:
+        """The newest pending intent of one card."""
+        return next((r for r in reversed(self._pending.values()) if (r.issuer, r.serial) == (issuer, serial)), None)
+
+    def next_batch(
+        self, device: str, sign: Callable[[bytes], bytes], *, limit: int = BATCH_LIMIT
+    ) -> PendingBatch | None:
+        """The oldest batch not yet acknowledged; else a new one of at most ``limit`` records, signed by ``sign`` and
+        kept; None when everything is uploaded."""
+        row = self._database.execute("SELECT number, body FROM batches WHERE NOT uploaded ORDER BY number LIMIT 1")
+        if (waiting := row.fetchone()) is not None:
+            return PendingBatch(*waiting)
+        number, sent = self._database.execute(
+            "SELECT coalesce(max(number), 0), coalesce(max(last_sequence), 0) FROM batches"
+        ).fetchone()
+        records = self.records(sent + 1, sent + limit)
+        if not records:
+            return None
+        body = batch.seal(device, number + 1, records, sign)
+        self._database.execute(
+            "INSERT INTO batches (number, last_sequence, body) VALUES (?, ?, ?)",
+            (number + 1, records[-1].journal_sequence, body),
+        )
+        return PendingBatch(number + 1, body)
+
+    def mark_uploaded(self, number: int) -> None:
+        """Clearing has acknowledged the batch. A repeat changes nothing."""
+        self._database.execute("UPDATE batches SET uploaded = 1 WHERE number = ?", (number,))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _remember(self, record: Record) -> None:
+        self._last = record.journal_sequence
+        if record.kind is Kind.INTENT:
+            self._pending[record.journal_sequence] = record
+        elif record.kind is Kind.FINDING or record.outcome in _SETTLED:
+            self._pending.pop(record.refers_to, None)
+
+    def _read(self, query: str, *parameters: int) -> Iterator[Record]:
+        for (body,) in self._database.execute(query, parameters):
+            try:
+                yield Record.decode(body)
+            except MalformedRecord as error:
+                raise JournalDamaged(f"a row of the journal is no record: {error}") from error
