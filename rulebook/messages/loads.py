@@ -54,6 +54,15 @@ class LoadQuestion(Message):
     online_sequence: int
 
 
+class LoadId(Message):
+    """``POST /loads/standings``: which load is asked about."""
+
+    issuer: Hex
+    serial: Hex
+    purse: int
+    online_sequence: int
+
+
 @unique
 class LoadState(StrEnum):
     RESERVED = "reserved"
@@ -84,3 +93,12 @@ class LoadRefusal(StrEnum):
     REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"
     EARLIER_LOAD_OPEN = "earlier_load_open"
     AGENT_WITHOUT_COVER = "agent_without_cover"
+
+
+@unique
+class ConfirmationRefusal(StrEnum):
+    """Why a TAC posts nothing, in order of precedence. The problem document's ``reason``."""
+
+    LOAD_UNKNOWN = "load_unknown"
+    TAC_WRONG = "tac_wrong"
+    AGENT_WITHOUT_COVER = "agent_without_cover"  # only for a load that had been voided before its TAC came
