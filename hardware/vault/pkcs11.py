@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, ObjectClass
 from pkcs11.constants import DEFAULT
 
+from card_os.crypto.diversification import FACTOR, factor_column
 from card_os.crypto.secret import Secret
 from hardware.vault import demonstration
-from hardware.vault.diversification import checked_factors, with_complements
-from hardware.vault.forms import NONCE_LENGTH, key_block, token_input
+from hardware.vault.forms import NONCE_LENGTH, token_input
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
 
 SOFTHSM_MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -76,22 +76,22 @@ class Pkcs11Vault:
     def child_key(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
         if not factors:
             raise ValueError("a child key needs at least one factor")
-        return self.child_keys(master, factors[:-1], checked_factors(factors)[-1])
+        return self.child_keys(master, factors[:-1], _factor(factors[-1]))
 
     def child_keys(self, master: MasterKey, factors: Sequence[bytes], column: bytes) -> Secret:
-        blocks = with_complements(column)
+        blocks = factor_column(column)
         with self._lock:
-            return Secret(_ecb(self._level(master, tuple(checked_factors(factors))), blocks))
+            return Secret(_ecb(self._level(master, tuple(factors)), blocks))
 
-    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes], header: bytes) -> bytes:
+    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes]) -> bytes:
         if master.label not in WRAPPABLE:
             raise UnknownKey(f"{master.label} is no key a SAM loads; its token key is not extractable")
         if not factors:
             raise ValueError("a child key needs at least one factor")
         with self._lock:
-            child = _derive(self._level(under, tuple(checked_factors(factors[:-1]))), factors[-1])
+            child = _derive(self._level(under, tuple(factors[:-1])), factors[-1])
             try:
-                return _ecb(child, key_block(header, self._clear_for_wrapping(master)))
+                return _ecb(child, self._clear_for_wrapping(master))
             finally:
                 child.destroy()
 
@@ -228,8 +228,14 @@ def _token_label(master: MasterKey) -> str:
     return f"{master.label}-{master.version}"
 
 
+def _factor(factor: bytes) -> bytes:
+    if len(factor) != FACTOR:
+        raise ValueError(f"factor has {len(factor)} bytes; it must have {FACTOR}")
+    return factor
+
+
 def _derive(parent: Any, factor: bytes) -> Any:
-    data = with_complements(factor)
+    data = factor_column(_factor(factor))
     buffer = ctypes.create_string_buffer(data, len(data))
     parameter = _StringData(ctypes.cast(buffer, ctypes.c_void_p), len(data))
     template = {

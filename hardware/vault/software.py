@@ -8,14 +8,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from card_os.crypto.des import encrypt_ecb
+from card_os.crypto.diversification import child_keys, child_of_levels
 from card_os.crypto.secret import Secret
 from hardware.vault import demonstration
-from hardware.vault.diversification import checked_factors, with_complements
-from hardware.vault.forms import NONCE_LENGTH, key_block, token_input
+from hardware.vault.forms import NONCE_LENGTH, token_input
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
 
 
@@ -41,13 +40,13 @@ class SoftwareVault:
     def child_key(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
         if not factors:
             raise ValueError("a child key needs at least one factor")
-        return self._descend(master, factors)
+        return child_of_levels(self._master(master), factors)
 
     def child_keys(self, master: MasterKey, factors: Sequence[bytes], column: bytes) -> Secret:
-        return Secret(_encrypt(self._descend(master, factors), with_complements(column)))
+        return child_keys(child_of_levels(self._master(master), factors), column)
 
-    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes], header: bytes) -> bytes:
-        return _encrypt(self.child_key(under, factors), key_block(header, self._master(master)))
+    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes]) -> bytes:
+        return encrypt_ecb(self.child_key(under, factors), self._master(master))
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
         nonce = os.urandom(NONCE_LENGTH)
@@ -67,14 +66,3 @@ class SoftwareVault:
             return self._masters[master]
         except KeyError:
             raise UnknownKey(f"this vault does not hold {master.label} version {master.version}") from None
-
-    def _descend(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
-        key = self._master(master)
-        for factor in checked_factors(factors):
-            key = Secret(_encrypt(key, with_complements(factor)))
-        return key
-
-
-def _encrypt(key: bytes, blocks: bytes) -> bytes:
-    """3DES-ECB with a two-key 16-byte key (K1 ‖ K2 ‖ K1)."""
-    return Cipher(TripleDES(key + key[:8]), modes.ECB()).encryptor().update(blocks)  # noqa: S305

@@ -42,7 +42,7 @@ class UnknownKey(LookupError):
 class Vault(Protocol):
     """Holds masters. ``factors`` are 8-byte diversification factors in the order they are applied: issuer (or city)
     first, card last; each level is child = 3DES(parent, f) ‖ 3DES(parent, NOT f) (standards.md §2.5).
-    Every call raises ``UnknownKey`` for a master that is not here."""
+    Every call raises ``UnknownKey`` for a master that is not here and ``ValueError`` for a factor that is not 8 bytes."""
 
     def child_key(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
         """The 16-byte key at the end of ``factors`` (at least one)."""
@@ -51,9 +51,9 @@ class Vault(Protocol):
         """``child_key`` for a whole column at once: ``column`` is n last-level factors of 8 bytes, the answer n keys
         of 16 bytes in the same order. The last level is one encryption call over the column."""
 
-    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes], header: bytes) -> bytes:
-        """``master`` as a SAM loads it: length ‖ ``header`` ‖ its 16 bytes, padded 80 00… to 8 (standards.md §2.4), under
-        3DES-ECB with the child of ``under`` at ``factors``. The clear value does not leave the vault."""
+    def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes]) -> bytes:
+        """``master`` as a SAM loads it: its 16 bytes under 3DES-ECB with the child of ``under`` at ``factors``.
+        Two cipher blocks; the clear value does not leave the vault."""
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
         """Encrypt a datum at rest (AES-256-GCM, random nonce first) bound to ``purpose``."""
