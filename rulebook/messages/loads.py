@@ -54,15 +54,6 @@ class LoadQuestion(Message):
     online_sequence: int
 
 
-class LoadId(Message):
-    """``POST /loads/standings``: which load is asked about."""
-
-    issuer: Hex
-    serial: Hex
-    purse: int
-    online_sequence: int
-
-
 @unique
 class LoadState(StrEnum):
     RESERVED = "reserved"
