@@ -44,7 +44,7 @@ def _names() -> dict[str, tuple[Sequence[str], Sequence[float]]]:
     text = files("simulator.city").joinpath("data/names.csv").read_text("utf-8")
     kinds: dict[str, list[tuple[str, float]]] = {}
     for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
-        kinds.setdefault(row["kind"], []).append((row["value"], float(row["weight"])))
+        kinds.setdefault(row["kind"], []).append((row["value"], float(row["weight"] or 1)))
     return {kind: ([name for name, _ in rows], [weight for _, weight in rows]) for kind, rows in kinds.items()}
 
 
