@@ -126,7 +126,9 @@ def sam_initialize_for_purchase(
     serial: bytes,
     issuer: bytes,
 ) -> CommandApdu:
-    """INIT SAM FOR PURCHASE, two levels (Lc 24): ``serial`` = 0x15[12..19], ``issuer`` = 0x15[0..7]. Answer: ``SamInitialized``."""
+    """INIT SAM FOR PURCHASE, two levels (Lc 24): ``serial`` = 0x15[12..19], ``issuer`` = 0x15[0..7].
+
+    Answer: ``SamInitialized``."""
     data = struct.pack(
         ">4sHIB4s3sBB8s8s",
         card.card_random,

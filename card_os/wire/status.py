@@ -78,6 +78,7 @@ MEANINGS: dict[int, str] = {
     0x6A83: "record not found",
     0x6A84: "not enough room",
     0x6A86: "wrong P1 or P2",
+    0x6A89: "file or key already there",
     0x6A88: "referenced data not found",
     0x6B00: "offset outside the file",
     0x6C00: "wrong Le",

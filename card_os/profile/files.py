@@ -1,0 +1,127 @@
+"""What a card consists of, as frozen records: the tables of ``transit``, ``social_security`` and ``psam`` are made of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from typing import Any
+
+from card_os.profile.access import Level
+from card_os.profile.codecs import Layout, RecordSet
+
+
+@unique
+class Structure(IntEnum):
+    """The structure byte of CREATE FILE (standards.md §1.5)."""
+
+    TRANSPARENT = 0x28
+    FIXED = 0x2A
+    VARIABLE = 0x2C
+    CYCLIC = 0x2E
+    PURSE = 0x2F
+    DEDICATED = 0x38
+    KEYS = 0x3F
+
+
+@unique
+class KeyType(IntEnum):
+    """The type byte of WRITE KEY; in a PSAM it is the usage byte, high bits = levels (standards.md §1.5, §3)."""
+
+    TAC_OR_INTERNAL = 0x34  # makes TACs in a DF with a purse, answers INTERNAL AUTHENTICATE in one without (ours)
+    LINE_PROTECTION = 0x36
+    PIN_UNBLOCK = 0x37
+    PIN_RELOAD = 0x38
+    EXTERNAL = 0x39
+    PIN = 0x3A
+    PURCHASE = 0x3E
+    LOAD = 0x3F
+    SAM_PURCHASE = 0x42
+    SAM_SESSION = 0x48
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may read and who may write."""
+
+    read: Level
+    write: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpec:
+    """An elementary file. ``size`` is bytes of a transparent or variable file, of one record otherwise; ``count`` the
+    records of a fixed or cyclic file. ``codec`` reads the whole file, one record, or (``RecordSet``) all records."""
+
+    name: str
+    fid: int
+    structure: Structure
+    size: int
+    access: Access
+    codec: Layout[Any] | RecordSet[Any]
+    clause: str
+    count: int = 0
+
+    @property
+    def sfi(self) -> int:
+        """Low five bits of the FID (FMCOS)."""
+        return self.fid & 0x1F
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurseSpec:
+    """The electronic purse (EP). ``limit_minor``: the card refuses a load beyond it (ours, see ``personalisation``)."""
+
+    fid: int
+    load: Level
+    log_sfi: int
+    limit_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySpec:
+    """One key. ``label`` is the value of the vault's KeyLabel; ``next_state`` what a successful EXTERNAL AUTHENTICATE
+    reaches; ``tries`` the wrong ones it bears in a row (0: uncounted)."""
+
+    label: str
+    type: KeyType
+    id: int
+    version: int = 1
+    next_state: Level = Level.FREE
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinSpec:
+    """One PIN, 2 to 6 bytes of BCD."""
+
+    id: int
+    tries: int
+    next_state: Level = Level.PIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationSpec:
+    """A DF with its files, keys and PINs. ``name`` is the AID."""
+
+    name: bytes
+    fid: int
+    files: tuple[FileSpec, ...] = ()
+    keys: tuple[KeySpec, ...] = ()
+    pins: tuple[PinSpec, ...] = ()
+    purse: PurseSpec | None = None
+
+    def file(self, sfi: int) -> FileSpec:
+        """Raises ``LookupError``."""
+        for spec in self.files:
+            if spec.sfi == sfi:
+                return spec
+        raise LookupError(f"application {self.name.hex().upper()} has no file with SFI {sfi:02X}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSpec:
+    """A whole card. The keys of ``master_file`` replace the transport keys at the end of personalisation."""
+
+    name: str
+    master_file: ApplicationSpec
+    applications: tuple[ApplicationSpec, ...]
