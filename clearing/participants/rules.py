@@ -1,0 +1,138 @@
+"""Who takes part and by what rules: a document, checked whole when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum, unique
+from importlib.resources import files
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clearing.ledger.accounts import Account, Kind, account
+from clearing.ledger.rules import Purpose, Transfer
+from clearing.verification.context import Policy
+from rulebook.calendar import calendar_named
+from rulebook.messages.base import Hex
+from rulebook.messages.devices import DeviceKind
+from rulebook.money import Amount
+
+
+@unique
+class Role(StrEnum):
+    CARD_COMPANY = "card_company"
+    OPERATOR = "operator"
+    AGENT = "agent"
+    SUBSIDY_FUND = "subsidy_fund"
+    INSURANCE_FUND = "insurance_fund"
+    HOSPITAL = "hospital"
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Participant(_Closed):
+    """``accounts``: (book, account code) of each account kept for it."""
+
+    id: str
+    role: Role
+    zh: str
+    en: str
+    accounts: tuple[tuple[str, str], ...]
+
+    @property
+    def books(self) -> tuple[str, ...]:
+        return tuple(sorted({book for book, _ in self.accounts}))
+
+
+class _Opening(_Closed):
+    """What was in the books before the first window, declared."""
+
+    id: str
+    book: str
+    debit: str
+    credit: str
+    amount_minor: Annotated[int, Field(gt=0, strict=True)]
+    purpose: Purpose
+
+
+class _Policy(_Closed):
+    our_issuers: tuple[Hex, ...]
+    spreading_minutes: dict[DeviceKind, int]
+    upload_horizon_days: int
+    calendar: str
+
+
+class City(_Closed):
+    """``keepers``: whose the accounts of a book are that name no participant."""
+
+    participants: tuple[Participant, ...]
+    keepers: dict[str, str]
+    opening: tuple[_Opening, ...]
+    policy: _Policy
+
+    @model_validator(mode="after")
+    def _accounts_are_known(self) -> City:
+        known = {(a.book, a.code) for a in self.accounts()}
+        faults = [
+            f"opening {o.id}: account {code} of {o.book} is nobody's"
+            for o in self.opening
+            for code in (o.debit, o.credit)
+            if (o.book, code) not in known
+        ]
+        faults += [f"book {book} has no keeper" for book in sorted({book for book, _ in known} - set(self.keepers))]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def accounts(self) -> tuple[Account, ...]:
+        return tuple(_account(book, code) for participant in self.participants for book, code in participant.accounts)
+
+    def opening_transfers(self, day: date) -> tuple[Transfer, ...]:
+        return tuple(
+            Transfer(
+                id=o.id,
+                book=o.book,
+                debit=o.debit,
+                credit=o.credit,
+                amount=Amount(o.amount_minor),
+                purpose=o.purpose,
+                business_day=day,
+            )
+            for o in self.opening
+        )
+
+    def rules(self) -> Policy:
+        return Policy(
+            our_issuers=frozenset(self.policy.our_issuers),
+            spreading={kind: timedelta(minutes=m) for kind, m in self.policy.spreading_minutes.items()},
+            upload_horizon=timedelta(days=self.policy.upload_horizon_days),
+            calendar=calendar_named(self.policy.calendar),
+        )
+
+    def parties(self) -> Mapping[str, tuple[str, ...]]:
+        return {participant.id: participant.books for participant in self.participants}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Participants by id, in both languages."""
+
+    by_id: Mapping[str, Participant]
+
+    def of(self, id_: str) -> str:
+        participant = self.by_id.get(id_)
+        return f"{participant.zh} {participant.en}" if participant else id_
+
+
+def demonstration() -> City:
+    """The demonstration's participants, opening balances and policy (all ours)."""
+    return City.model_validate_json((files(__package__) / "demonstration.json").read_bytes())
+
+
+def _account(book: str, code: str) -> Account:
+    kind, _, owner = code.partition(":")
+    return account(book, Kind(kind), owner)

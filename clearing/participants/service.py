@@ -1,0 +1,84 @@
+"""Putting participants and tariffs in force, and asking which are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.ledger.service import open_accounts, post
+from clearing.participants.rules import City
+from clearing.participants.tables import CityRow, TariffRow
+from rulebook.calendar import BUSINESS_ZONE
+from rulebook.tariff import Tariff, load_tariff
+
+
+class VersionDiffers(Exception):
+    """A published version never changes; give the new content the next number."""
+
+
+async def publish_city(session: AsyncSession, city: City, *, now: datetime) -> None:
+    """Put a city's participants in force: open their accounts, post the opening balances. Harmless to repeat."""
+    newest = await _newest_city(session)
+    document = city.model_dump(mode="json")
+    if newest is None or newest.document != document:
+        session.add(CityRow(version=newest.version + 1 if newest else 1, document=document, published_at=now))
+        await session.flush()
+    await open_accounts(session, city.accounts())
+    if newest is None:
+        day = now.astimezone(BUSINESS_ZONE).date()
+        await post(session, city.opening_transfers(day), now=now)
+
+
+async def publish_tariff(session: AsyncSession, document: Mapping[str, Any], *, now: datetime) -> int:
+    """Put a tariff document in force; its version. Raises ``MalformedTariff`` or ``VersionDiffers``."""
+    version = load_tariff(document).version
+    known = await session.get(TariffRow, version)
+    if known is None:
+        session.add(TariffRow(version=version, document=dict(document), published_at=now))
+        await session.flush()
+    elif known.document != document:
+        raise VersionDiffers(f"tariff version {version} is published with other content; publish {version + 1}")
+    return version
+
+
+async def city(session: AsyncSession) -> City:
+    """The city in force. Raises ``LookupError`` before the first was published."""
+    row = await _newest_city(session)
+    if row is None:
+        raise LookupError("no participants are published yet")
+    return City.model_validate(row.document)
+
+
+async def city_version(session: AsyncSession) -> int:
+    return await session.scalar(select(func.max(CityRow.version))) or 0
+
+
+async def newest_tariff(session: AsyncSession) -> TariffRow:
+    """Raises ``LookupError`` before the first was published."""
+    row = await session.scalar(select(TariffRow).order_by(TariffRow.version.desc()).limit(1))
+    if row is None:
+        raise LookupError("no tariff is published yet")
+    return row
+
+
+async def tariffs(session: AsyncSession) -> dict[int, Tariff]:
+    """Every published version."""
+    rows = await session.scalars(select(TariffRow).order_by(TariffRow.version))
+    return {row.version: _loaded(json.dumps(row.document)) for row in rows}
+
+
+@lru_cache(maxsize=8)
+def _loaded(document: str) -> Tariff:
+    """Laying out the network is worth doing once; the text says whether it is the same tariff."""
+    return load_tariff(json.loads(document))
+
+
+async def _newest_city(session: AsyncSession) -> CityRow | None:
+    found: CityRow | None = await session.scalar(select(CityRow).order_by(CityRow.version.desc()).limit(1))
+    return found

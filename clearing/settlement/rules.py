@@ -1,0 +1,132 @@
+"""The result of a window: a pure function of its inputs. Order, duplicates and splits of what came in change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import TypeAlias
+
+from clearing.intake.rules import merged, missing, of_numbers
+from clearing.ledger.chain import GENESIS, chain
+from clearing.ledger.rules import Transfer
+from clearing.settlement.model import DecidedRecord, NumberedTransfer, Remark, WindowInputs, WindowResult
+from clearing.settlement.positions import positions
+from clearing.settlement.transfers import booked
+from clearing.verification.context import CardId, Context, TransactionId, moment
+from clearing.verification.joining import Claim, join, record_id
+from clearing.verification.reasons import RemarkKind
+from clearing.verification.rules import Judged, judge
+from rulebook.record import Kind, Record
+
+Proof: TypeAlias = Callable[[Iterable[Claim]], Collection[Claim]]
+
+
+def settle(inputs: WindowInputs, proof: Proof) -> WindowResult:
+    """``proof`` answers which claims' TACs are right (``verification.tac.right_claims`` with the vault bound)."""
+    context = inputs.context
+    transactions = join((*inputs.records, *inputs.waiting))
+    ours = context.policy.our_issuers
+    right = proof([c for t in transactions if t.id.issuer in ours for c in t.claims()])
+    judged = [judge(transaction, right, context) for transaction in transactions]
+    entries = [entry for one in judged for entry in booked(one, context)]
+    posted = tuple(sorted((e for e in entries if isinstance(e, Transfer)), key=lambda t: t.id))
+    transfers = _numbered((*posted, *inputs.online), inputs)
+    remarks = [e for e in entries if isinstance(e, Remark)]
+    remarks += [*_journal_gaps(inputs), *_clock_faults(inputs.records), *_counter_gaps(judged, context)]
+    return WindowResult(
+        number=inputs.number,
+        decided=tuple(_decided(judged)),
+        remarks=tuple(sorted(remarks)),
+        posted=posted,
+        transfers=transfers,
+        positions=positions((n.transfer for n in transfers), parties=inputs.parties, keepers=inputs.keepers),
+        settled={one.transaction.id: one.settled.fingerprint for one in judged if one.settled is not None},
+        held=_held(judged, context),
+        next_sequence=_next_sequences(judged, context),
+    )
+
+
+def _decided(judged: Iterable[Judged]) -> list[DecidedRecord]:
+    rows = [
+        DecidedRecord(decision, one.transaction.id, record.event.name, record.kind.name, record.amount_minor)
+        for one in judged
+        for decision, record in zip(one.decisions, one.transaction.records, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.decision.record)
+
+
+def _numbered(transfers: Iterable[Transfer], inputs: WindowInputs) -> tuple[NumberedTransfer, ...]:
+    by_book: dict[str, dict[str, Transfer]] = {}
+    for transfer in transfers:
+        by_book.setdefault(transfer.book, {})[transfer.id] = transfer
+    return tuple(
+        NumberedTransfer(of_book[link.transfer_id], link)
+        for book, of_book in sorted(by_book.items())
+        for link in chain(of_book.values(), inputs.opening.links.get(book, GENESIS))
+    )
+
+
+def _journal_gaps(inputs: WindowInputs) -> Iterator[Remark]:
+    seen: dict[str, list[int]] = {}
+    for device, sequence in map(record_id, inputs.records):
+        seen.setdefault(device, []).append(sequence)
+    for device, sequences in seen.items():
+        operator = _operator(device, inputs.context)
+        coverage = merged((*inputs.opening.journals.get(device, ()), *of_numbers(sequences)))
+        for first, last in missing(coverage):
+            yield Remark(RemarkKind.JOURNAL_GAP, device, operator, detail=f"{first}–{last}")
+
+
+def _clock_faults(records: Iterable[Record]) -> Iterator[Remark]:
+    """Only intents are compared: an outcome repeats its intent's time."""
+    by_device: dict[str, dict[int, Record]] = {}
+    for record in records:
+        if record.kind is Kind.INTENT:
+            by_device.setdefault(record.device, {})[record.journal_sequence] = record
+    for device, intents in by_device.items():
+        times = [(sequence, at) for sequence, row in sorted(intents.items()) if (at := moment(row)) is not None]
+        for (_, before), (sequence, at) in pairwise(times):
+            if at < before:
+                yield Remark(RemarkKind.CLOCK_WENT_BACK, device, detail=f"{sequence}: {before:%F %T} → {at:%F %T}")
+
+
+def _sequences(judged: Iterable[Judged]) -> Mapping[CardId, dict[int, bool]]:
+    """Off-line sequences that records name, and whether that number is used up."""
+    named: dict[CardId, dict[int, bool]] = {}
+    for one in judged:
+        if not one.transaction.id.load:
+            used = one.settled is not None or one.held is not None
+            named.setdefault(one.transaction.id.card, {})[one.transaction.id.sequence] = used
+    return named
+
+
+def _counter_gaps(judged: Iterable[Judged], context: Context) -> Iterator[Remark]:
+    for card, named in _sequences(judged).items():
+        start = context.next_sequence.get(card, 0)
+        used = [sequence for sequence, is_used in named.items() if is_used and sequence >= start]
+        below = [sequence for sequence in named if used and sequence <= max(used)]
+        for first, last in missing(of_numbers(below), start=start):
+            yield Remark(RemarkKind.COUNTER_GAP, card[1].hex().upper(), detail=f"{first}–{last}")
+
+
+def _next_sequences(judged: Iterable[Judged], context: Context) -> dict[CardId, int]:
+    following = dict(context.next_sequence)
+    for card, named in _sequences(judged).items():
+        used = [sequence + 1 for sequence, is_used in named.items() if is_used]
+        following[card] = max([following.get(card, 0), *used])
+    return dict(sorted(following.items()))
+
+
+def _held(judged: Iterable[Judged], context: Context) -> dict[TransactionId, int]:
+    held = dict(context.held)
+    for one in judged:
+        if one.settled is not None:
+            held.pop(one.transaction.id, None)
+        elif one.held is not None:
+            held.setdefault(one.transaction.id, one.held.inputs.amount_minor)
+    return dict(sorted(held.items()))
+
+
+def _operator(device: str, context: Context) -> str:
+    known = context.devices.get(device)
+    return known.operator if known else ""

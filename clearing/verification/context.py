@@ -1,0 +1,101 @@
+"""What a record is judged against: everything that is not in the records themselves, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+from clearing.facts.rules import DenyList
+from rulebook.calendar import BUSINESS_ZONE, Calendar
+from rulebook.messages.devices import DeviceKind
+from rulebook.messages.facts import CardFact, SamFact
+from rulebook.record import Event, Record
+from rulebook.tariff import Tariff
+
+CardId: TypeAlias = tuple[bytes, bytes]  # issuer, application serial
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TransactionId:
+    """Names a card transaction for ever. ``load``: ``sequence`` is the on-line one, otherwise the off-line one."""
+
+    issuer: bytes
+    serial: bytes
+    purse: int
+    load: bool
+    sequence: int
+
+    @classmethod
+    def of(cls, record: Record) -> TransactionId:
+        return cls(*record.purchase_id[:3], record.event is Event.LOAD, record.card_sequence)
+
+    @property
+    def card(self) -> CardId:
+        return (self.issuer, self.serial)
+
+    def __str__(self) -> str:
+        counter = "load" if self.load else "tap"
+        return f"{counter}:{self.issuer.hex().upper()}:{self.serial.hex().upper()}:{self.purse}:{self.sequence:05d}"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    device: str
+    kind: DeviceKind
+    operator: str
+    sam_serial: bytes
+    terminal_number: bytes
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``spreading``: how long a change of the deny list may take to reach each kind of terminal (design.md, "Deny
+    list"). ``upload_horizon``: how late a record may come in. ``calendar`` says which business day a tap belongs to."""
+
+    our_issuers: frozenset[bytes]
+    spreading: Mapping[DeviceKind, timedelta]
+    upload_horizon: timedelta
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLoad:
+    """What clearing authorised: fen, and whether the TAC has been posted."""
+
+    amount_minor: int
+    posted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``settled``: fingerprints of card transactions that earlier windows posted; ``held``: fen they left on "open taps".
+    ``next_sequence``: of each card, the
+    off-line sequence expected next; a card not named begins at 0."""
+
+    business_day: date
+    policy: Policy
+    devices: Mapping[str, KnownDevice]
+    sams: Mapping[bytes, SamFact]
+    cards: Mapping[CardId, CardFact]
+    deny: DenyList
+    tariffs: Mapping[int, Tariff]
+    loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
+    settled: Mapping[TransactionId, bytes] = field(default_factory=dict)
+    held: Mapping[TransactionId, int] = field(default_factory=dict)
+    next_sequence: Mapping[CardId, int] = field(default_factory=dict)
+
+
+def moment(record: Record) -> datetime | None:
+    """When the tap was, by the terminal's clock, in the business time zone; None where the BCD is no time."""
+    return bcd_moment(record.date + record.time)
+
+
+def bcd_moment(raw: bytes) -> datetime | None:
+    """YYYYMMDDhhmmss in BCD, 7 bytes."""
+    try:
+        return datetime.strptime(raw.hex(), "%Y%m%d%H%M%S").replace(tzinfo=BUSINESS_ZONE)
+    except ValueError:
+        return None

@@ -1,0 +1,191 @@
+"""How each record of a card transaction ends. Pure: records and context in, decisions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from clearing.facts.rules import DenyChange
+from clearing.verification.context import Context, KnownDevice, moment
+from clearing.verification.joining import Claim, RecordId, Transaction, record_id
+from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
+from rulebook.messages.devices import DeviceKind
+from rulebook.messages.facts import CardFact
+from rulebook.record import Kind, Outcome, Record, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How one record ended. ``operator`` is the device register's, empty for an unknown device."""
+
+    record: RecordId
+    status: Status
+    reason: Reason
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A card transaction with the end of each of its records. ``settled`` is the claim that moves money, ``held`` the
+    one whose value waits on "open taps"; never both."""
+
+    transaction: Transaction
+    decisions: tuple[Decision, ...]
+    settled: Claim | None = None
+    held: Claim | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether something could still arrive that finishes this."""
+        return any(decision.reason is Reason.INTENT_WITHOUT_OUTCOME for decision in self.decisions)
+
+
+def judge(transaction: Transaction, right: Collection[Claim], context: Context) -> Judged:
+    """``right`` are the claims whose TAC is right (``tac.right_claims``)."""
+    reasons = _claim_reasons(transaction, right, context)
+    settled = next((claim for claim, reason in reasons.items() if reason is Reason.NONE), None)
+    held = next((claim for claim, reason in reasons.items() if RULES[reason].holds_value), None)
+    already = transaction.id in context.settled
+    by_evidence = _by_record(reasons)
+    decisions = tuple(
+        _decision(record, _reason_of(record, transaction, by_evidence, settled, context), context)
+        for record in transaction.records
+    )
+    return Judged(transaction, decisions, settled, None if settled or already else held)
+
+
+def _claim_reasons(transaction: Transaction, right: Collection[Claim], context: Context) -> dict[Claim, Reason]:
+    """Proven claims first, then by (device, journal sequence): the first proven one in order is the transaction, the
+    others repeat it. The order is that of the records' ids, so arrival does not matter."""
+    reasons: dict[Claim, Reason] = {}
+    known = context.settled.get(transaction.id)
+    for claim in sorted(transaction.claims(), key=lambda claim: (claim not in right, claim.order)):
+        reason = _first(_claim_checks(claim, transaction, right, known, context))
+        reasons[claim] = reason
+        if known is None and claim in right and RULES[reason].status is not Status.CLAIMED:
+            known = claim.fingerprint
+    return reasons
+
+
+def _claim_checks(
+    claim: Claim, transaction: Transaction, right: Collection[Claim], known: bytes | None, context: Context
+) -> Iterable[tuple[bool, Reason]]:
+    """In the order of ``Reason``."""
+    inputs, evidence = claim.inputs, claim.evidence
+    device = context.devices.get(inputs.device)
+    card = context.cards.get((inputs.issuer, inputs.serial))
+    at = moment(inputs)
+    yield device is None, Reason.DEVICE_UNKNOWN
+    yield device is not None and device.lost, Reason.DEVICE_LOST
+    yield device is not None and not _is_bound(inputs, device, context), Reason.SAM_NOT_OF_DEVICE
+    yield card is not None and card.key_version != inputs.key_version, Reason.KEY_VERSION_WRONG
+    yield inputs.issuer not in context.policy.our_issuers, Reason.OTHER_ISSUER
+    yield at is None, Reason.CLOCK_UNREADABLE
+    yield claim not in right, Reason.TAC_WRONG
+    yield known == claim.fingerprint, Reason.REPEATED
+    yield known is not None, Reason.REPEATED_WITH_OTHER_CONTENT
+    yield card is None, Reason.CARD_UNKNOWN
+    if device is not None and card is not None and at is not None:
+        yield from _denied(inputs, device, card, at, context)
+    yield evidence.kind is Kind.OUTCOME and transaction.intent_of(evidence) is None, Reason.OUTCOME_WITHOUT_INTENT
+    if at is not None:
+        yield at.date() < context.business_day - context.policy.upload_horizon, Reason.LATER_THAN_HORIZON
+        yield at.date() > context.business_day, Reason.AHEAD_OF_BUSINESS_DAY
+    if transaction.id.load:
+        load = context.loads.get(transaction.id)
+        yield load is None, Reason.LOAD_UNKNOWN
+        yield load is not None and load.amount_minor != inputs.amount_minor, Reason.LOAD_DIFFERS
+    yield evidence.mac2_verdict is Verdict.WRONG, Reason.MAC2_WRONG
+
+
+def _is_bound(record: Record, device: KnownDevice, context: Context) -> bool:
+    sam = context.sams.get(device.sam_serial)
+    return (
+        sam is not None
+        and sam.device == device.device
+        and sam.terminal_number == device.terminal_number
+        and record.sam_terminal == device.terminal_number
+    )
+
+
+def _denied(
+    record: Record, device: KnownDevice, card: CardFact, at: datetime, context: Context
+) -> Iterable[tuple[bool, Reason]]:
+    """Judged by the list the terminal ought to have had and the one it says it had (design.md, "Deny list")."""
+    change = _in_force(card, device.kind, at, context)
+    denied = change is not None and change.denied
+    yield denied and change is not None and record.list_version < change.number, Reason.DENIED_WITH_OLD_LIST
+    yield denied, Reason.DENIED_LET_THROUGH
+
+
+def _in_force(card: CardFact, kind: DeviceKind, at: datetime, context: Context) -> DenyChange | None:
+    spreading = context.policy.spreading[kind]
+    changes = [
+        change
+        for change in context.deny.changes
+        if (change.issuer, change.serial) == (card.issuer, card.serial) and change.reported_at + spreading <= at
+    ]
+    return max(changes, key=lambda change: change.number, default=None)
+
+
+def _by_record(reasons: dict[Claim, Reason]) -> dict[RecordId, Reason]:
+    """A finding tried with several intents ends as with the one it fits best."""
+    best: dict[RecordId, Reason] = {}
+    for claim, reason in reasons.items():
+        id_ = record_id(claim.evidence)
+        if id_ not in best or _rank(reason) > _rank(best[id_]):
+            best[id_] = reason
+    return best
+
+
+def _rank(reason: Reason) -> int:
+    return PRECEDENCE[reason]
+
+
+def _reason_of(
+    record: Record, transaction: Transaction, claimed: dict[RecordId, Reason], settled: Claim | None, context: Context
+) -> Reason:
+    handlers: dict[Kind, Callable[[], Reason]] = {
+        Kind.INTENT: lambda: _of_intent(record, transaction, claimed, settled, context),
+        Kind.OUTCOME: lambda: claimed.get(record_id(record)) or _of_open_outcome(record, transaction, settled, context),
+        Kind.FINDING: lambda: claimed.get(record_id(record)) or _of_bare_finding(record),
+    }
+    return handlers[record.kind]()
+
+
+def _of_intent(
+    intent: Record, transaction: Transaction, claimed: dict[RecordId, Reason], settled: Claim | None, context: Context
+) -> Reason:
+    """An intent ends as the outcome that refers to it; without one it waits, unless the card's counter has gone on."""
+    if settled is not None or transaction.id in context.settled:
+        return Reason.NONE
+    outcomes = [row for row in transaction.outcomes if transaction.intent_of(row) == intent]
+    if ends := [claimed[record_id(row)] for row in outcomes if record_id(row) in claimed]:
+        return min(ends, key=_rank)
+    return Reason.NONE if _did_not_happen(outcomes, transaction) else Reason.INTENT_WITHOUT_OUTCOME
+
+
+def _of_open_outcome(outcome: Record, transaction: Transaction, settled: Claim | None, context: Context) -> Reason:
+    """Of REFUSED, UNKNOWN and VOID: nothing moves by them."""
+    if outcome.outcome is not Outcome.UNKNOWN or settled is not None or transaction.id in context.settled:
+        return Reason.NONE
+    return Reason.NONE if _did_not_happen([outcome], transaction) else Reason.INTENT_WITHOUT_OUTCOME
+
+
+def _of_bare_finding(finding: Record) -> Reason:
+    return Reason.NONE if finding.outcome is Outcome.VOID else Reason.FINDING_WITHOUT_INTENT
+
+
+def _did_not_happen(outcomes: Iterable[Record], transaction: Transaction) -> bool:
+    said = {row.outcome for row in outcomes} | {row.outcome for row in transaction.findings}
+    return bool(said & {Outcome.REFUSED, Outcome.VOID})
+
+
+def _decision(record: Record, reason: Reason, context: Context) -> Decision:
+    device = context.devices.get(record.device)
+    return Decision(record_id(record), RULES[reason].status, reason, device.operator if device else "")
+
+
+def _first(checks: Iterable[tuple[bool, Reason]]) -> Reason:
+    return next((reason for broken, reason in checks if broken), Reason.NONE)
