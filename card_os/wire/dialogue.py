@@ -47,7 +47,7 @@ class ToHost:
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """A record that must be durable before the dialogue goes on; answered with None."""
+    """A record that must be durable before the dialogue goes on; answered with the journal sequence it got."""
 
     record: Any
 

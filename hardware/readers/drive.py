@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu, ResponseApdu
-from card_os.wire.dialogue import Ask, Dialogue, Persist, ToCard, ToHost, ToSam, ToVault
+from card_os.wire.dialogue import Ask, CardGone, Dialogue, Persist, SamRefused, ToCard, ToHost, ToSam, ToVault
 from hardware.readers.connection import Connection
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ def _answer(ask: Ask, ports: Ports) -> Any:
         case ToCard(command):
             return exchange(_given(ports.card, ask), command)
         case ToSam(command):
-            return exchange(_given(ports.sam, ask), command)
+            return _exchange_with_sam(_given(ports.sam, ask), command)
         case ToVault(operation):
             return ports.vault(operation)
         case ToHost(message):
@@ -127,6 +127,13 @@ async def drive_async(dialogue: Dialogue[T], ports: AsyncPorts) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
+
+
+def _exchange_with_sam(sam: Connection, command: CommandApdu) -> ResponseApdu:
+    try:
+        return exchange(sam, command)
+    except CardGone as gone:  # the SAM is not the card: the dialogue must not take one for the other
+        raise SamRefused("the SAM does not answer") from gone
 
 
 async def _answer_async(ask: Ask, ports: AsyncPorts) -> Any:

@@ -1,6 +1,7 @@
 """What the card carries from earlier rides: the paid total of the month.
 
-Five bytes of file 1A record 1, offset 115 (docs/doors.md; layout ours): year-month BCD 2 (YYMM) ‖ fen paid, 3 bytes.
+On the card it is the transfer data of file 1A record 1, bytes 115..119: year-month BCD 2 (YYMM) ‖ fen paid, 3 bytes
+(docs/doors.md; layout ours). The card's profile reads the bytes; here they are four digits and a number.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from datetime import date, datetime
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import ZERO, Amount
 
-LENGTH = 5
+UNWRITTEN = "0000"
 _LARGEST = 0xFFFFFF
 
 
 class HistoryUnreadable(ValueError):
-    """The five bytes are no month and total."""
+    """The card's month and total make no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,14 @@ class History:
         return cls(_month_of(at))
 
     @classmethod
-    def from_transfer_data(cls, raw: bytes, *, at: datetime) -> History:
-        """As the card carries it; an unwritten card (all zero) has paid nothing. Raises ``HistoryUnreadable``."""
-        if len(raw) != LENGTH:
-            raise HistoryUnreadable(f"transfer data has {len(raw)} bytes; it must have {LENGTH}")
-        if not any(raw):
+    def from_card(cls, month: str, paid_minor: int, *, at: datetime) -> History:
+        """``month`` is YYMM, "0000" on a card that has paid nothing yet. Raises ``HistoryUnreadable``."""
+        if month == UNWRITTEN:
             return cls.none(at)
         try:
-            month = date(2000 + int(raw[:1].hex()), int(raw[1:2].hex()), 1)
+            return cls(date(2000 + int(month[:2]), int(month[2:]), 1), Amount(paid_minor))
         except ValueError as error:
-            raise HistoryUnreadable(f"year-month {raw[:2].hex()} of the transfer data is no BCD YYMM") from error
-        return cls(month, Amount(int.from_bytes(raw[2:], "big")))
+            raise HistoryUnreadable(f"year-month {month!r} on the card is no YYMM") from error
 
     def paid_before(self, at: datetime) -> Amount:
         """The total that chooses the tier for a ride charged at ``at``: totals end with their month."""
@@ -52,10 +50,15 @@ class History:
         """With ``counted`` more, charged at ``at``."""
         return History(_month_of(at), self.paid_before(at) + counted)
 
-    def transfer_data(self) -> bytes:
-        """Five bytes for the card. A total too large for them stays at the largest value (every tier is below it)."""
-        month = bytes.fromhex(f"{self.month:%y%m}")
-        return month + min(self.paid.minor, _LARGEST).to_bytes(3, "big")
+    @property
+    def card_month(self) -> str:
+        """YYMM for the card."""
+        return f"{self.month:%y%m}"
+
+    @property
+    def card_paid_minor(self) -> int:
+        """Fen for the card's three bytes. A total too large for them stays at the largest value; all tiers lie below."""
+        return min(self.paid.minor, _LARGEST)
 
 
 def _month_of(at: datetime) -> date:

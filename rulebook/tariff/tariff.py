@@ -67,8 +67,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Station:
+    """``code`` has at most six characters: file 1E has seven bytes for line and station."""
+
     __pydantic_config__: ClassVar[ConfigDict] = _CLOSED
-    code: Code
+    code: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,6}$")]
     name: str
 
 

@@ -1,0 +1,1 @@
+"""Conversations with cards, SAMs and hosts as generators; nothing here does input or output itself."""

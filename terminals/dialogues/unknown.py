@@ -1,0 +1,90 @@
+"""Finish what a card left unknown: whoever meets it next asks it (design.md, "Intent and outcome")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from card_os.crypto.purse import TransactionType
+from card_os.profile.transit import LOG_RECORD, LogRecord, TripType
+from card_os.wire import commands
+from card_os.wire import identifiers as names
+from card_os.wire.commands import Debited, PurchaseInitialized
+from card_os.wire.dialogue import Dialogue, Persist, UnexpectedStatus, ask_card
+from rulebook.record import Event, Kind, Outcome, Record
+from terminals.dialogues.context import Sam, Terminal
+from terminals.dialogues.transit_card import TransitCard
+
+_EVENTS: dict[int | None, Event] = {TripType.ENTRY: Event.ENTRY, TripType.EXIT: Event.EXIT}
+
+
+def finish(intent: Record, sam: Sam) -> Dialogue[Outcome]:
+    """Settle a pending purchase ``intent`` of this device with its card present and the transit application selected.
+
+    VOID: the card never did it. DONE: it did, and its TAC is journaled as a finding. UNKNOWN: another transaction came
+    between, and the card cannot prove it any more; the intent stays open for clearing. Raises ``UnexpectedStatus``."""
+    initialized = yield from _counters(sam)
+    if initialized.offline_sequence == intent.card_sequence:
+        yield Persist(_ending(intent, Kind.OUTCOME, Outcome.VOID))
+        return Outcome.VOID
+    try:
+        proof = yield from ask_card(
+            commands.get_transaction_prove(transaction_type=intent.transaction_type, sequence=intent.card_sequence)
+        )
+    except UnexpectedStatus:
+        return Outcome.UNKNOWN
+    yield Persist(replace(_ending(intent, Kind.FINDING, Outcome.DONE), tac=Debited.parse_prove(proof.data).tac))
+    return Outcome.DONE
+
+
+def prove_last(card: TransitCard, terminal: Terminal, sam: Sam) -> Dialogue[Record | None]:
+    """Journal the card's newest debit as a finding, whichever terminal made it; None where there is none to prove.
+    For terminals that find the card in a state they did not expect. Raises ``UnexpectedStatus``."""
+    initialized = yield from _counters(sam)
+    log = LOG_RECORD.decode((yield from ask_card(commands.read_record(names.SFI_LOG, 1))).data)
+    if log.type not in (TransactionType.PURCHASE, TransactionType.COMPOUND):
+        return None
+    proof = yield from ask_card(commands.get_transaction_prove(transaction_type=log.type, sequence=log.sequence))
+    finding = _finding(card, terminal, initialized, log, Debited.parse_prove(proof.data).tac)
+    yield Persist(finding)
+    return finding
+
+
+def _counters(sam: Sam) -> Dialogue[PurchaseInitialized]:
+    """INITIALIZE with amount 0 only tells the counters (standards.md §1.2)."""
+    command = commands.initialize_for_compound_purchase(key_id=sam.key_index, amount_minor=0, terminal=sam.terminal)
+    return PurchaseInitialized.parse((yield from ask_card(command)).data)
+
+
+def _ending(intent: Record, kind: Kind, outcome: Outcome) -> Record:
+    return replace(intent, kind=kind, outcome=outcome, refers_to=intent.journal_sequence, journal_sequence=0)
+
+
+def _finding(
+    card: TransitCard, terminal: Terminal, initialized: PurchaseInitialized, log: LogRecord, tac: bytes
+) -> Record:
+    trip_type = card.last_trip.type if card.last_trip is not None else None
+    return Record(
+        kind=Kind.FINDING,
+        event=_EVENTS.get(trip_type, Event.RIDE),
+        outcome=Outcome.DONE,
+        device=terminal.device,
+        journal_sequence=0,
+        line=terminal.line,
+        place=terminal.place,
+        issuer=card.issuer,
+        serial=card.serial,
+        city=bytes.fromhex(card.management.city),
+        card_class=card.management.card_class,
+        key_version=initialized.key_version,
+        algorithm=initialized.algorithm,
+        transaction_type=log.type,
+        amount_minor=log.amount_minor,
+        balance_before_minor=initialized.balance_minor + log.amount_minor,
+        card_sequence=log.sequence,
+        sam_terminal=log.terminal,
+        date=bytes.fromhex(log.date),
+        time=bytes.fromhex(log.time),
+        tac=tac,
+        capp_after=card.process_bytes,
+        software_version=terminal.software_version,
+    )
