@@ -1,7 +1,7 @@
 """Access rights: one byte XY, allowed while the security state is from Y to X (standards.md §1.5 [P]).
 
 Ours: states 1 to 9 live in the register of the selected DF and fall when another DF is selected; states A to F live in the MF's
-register, which holds from EXTERNAL AUTHENTICATE in the MF until reset or until the MF is selected again. So the right to
+register, which holds from EXTERNAL AUTHENTICATE in the MF until reset. So the right to
 administer the card does not have to be won in every DF.
 """
 

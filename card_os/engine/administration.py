@@ -1,0 +1,167 @@
+"""CREATE FILE, WRITE KEY and the application lock: the card's side of ``card_os.profile.personalisation``."""
+
+from __future__ import annotations
+
+import struct
+
+from card_os.crypto.secure_messaging import LineProtectionFailed, deciphered
+from card_os.engine import commands
+from card_os.engine.context import PERMANENT_LOCK, TEMPORARY_LOCK, Context
+from card_os.engine.files import PURSE_BODY_SIZE, Key, key_body
+from card_os.engine.refusal import Refusal
+from card_os.engine.security import require_access, unprotected
+from card_os.profile.files import KeyType, Structure
+from card_os.profile.personalisation import HEADER, KEY_LENGTH
+
+_DIRECTORY = struct.Struct(">HB4x")
+_EF = struct.Struct(">HBBxx")
+_COUNTED = struct.Struct(">BBBBxx")
+_KEY_FILE = struct.Struct(">HxBxx")
+_PURSE = struct.Struct(">xxBxxBI")
+_PIN_LENGTHS = range(2, 7)
+
+
+def create_file(context: Context, command: commands.CreateFile) -> bytes:
+    """Refuses with 6982, 6A80, 6A84, 6A89."""
+    require_access(context, context.session.directory.create)
+    try:
+        structure = Structure(command.structure)
+        _CREATORS[structure](context, command.fid, command.parameters)
+    except (KeyError, ValueError, struct.error) as problem:
+        raise Refusal(0x6A80) from problem
+    return b""
+
+
+def _create_directory(context: Context, fid: int, parameters: bytes) -> None:
+    _, create = _DIRECTORY.unpack(parameters[: _DIRECTORY.size])
+    name = parameters[_DIRECTORY.size :]
+    if not 5 <= len(name) <= 16 or context.session.directory is not context.files.master_file:
+        raise Refusal(0x6A80)
+    context.files.create_directory(fid, name, create)
+
+
+def _create_key_file(context: Context, fid: int, parameters: bytes) -> None:
+    _, add = _KEY_FILE.unpack(parameters)
+    context.files.create_file(
+        context.session.directory, structure=Structure.KEYS, fid=fid, read=0x0F, write=add, size=0
+    )
+
+
+def _create_transparent(context: Context, fid: int, parameters: bytes) -> None:
+    size, read, write = _EF.unpack(parameters)
+    context.files.create_file(
+        context.session.directory, structure=Structure.TRANSPARENT, fid=fid, read=read, write=write, size=size
+    )
+
+
+def _create_variable(context: Context, fid: int, parameters: bytes) -> None:
+    size, read, write = _EF.unpack(parameters)
+    context.files.create_file(
+        context.session.directory, structure=Structure.VARIABLE, fid=fid, read=read, write=write, size=2 + size
+    )
+
+
+def _create_counted(structure: Structure, context: Context, fid: int, parameters: bytes) -> None:
+    count, length, read, write = _COUNTED.unpack(parameters)
+    if not count or not length:
+        raise Refusal(0x6A80)
+    context.files.create_file(
+        context.session.directory,
+        structure=structure,
+        fid=fid,
+        read=read,
+        write=write,
+        size=2 + count * length,
+        count=count,
+        record_length=length,
+    )
+
+
+def _create_purse(context: Context, fid: int, parameters: bytes) -> None:
+    use, log_sfi, limit = _PURSE.unpack(parameters)
+    context.files.create_file(
+        context.session.directory,
+        structure=Structure.PURSE,
+        fid=fid,
+        read=0xF0,
+        write=use,
+        size=PURSE_BODY_SIZE,
+        count=log_sfi,
+        extra=limit,
+    )
+
+
+_CREATORS = {
+    Structure.DEDICATED: _create_directory,
+    Structure.KEYS: _create_key_file,
+    Structure.TRANSPARENT: _create_transparent,
+    Structure.VARIABLE: _create_variable,
+    Structure.FIXED: lambda *arguments: _create_counted(Structure.FIXED, *arguments),
+    Structure.CYCLIC: lambda *arguments: _create_counted(Structure.CYCLIC, *arguments),
+    Structure.PURSE: _create_purse,
+}
+
+
+def write_key(context: Context, command: commands.WriteKey) -> bytes:
+    """Refuses with 6A82 (no key file), 6982, 6984, 6988, 6A80, 6A88 (nothing to replace), 6A89 (there already)."""
+    directory = context.session.directory
+    if directory.key_file is None:
+        raise Refusal(0x6A82)
+    known = None
+    if command.replaces is not None:
+        known = context.files.key(directory, command.replaces, command.key_id)
+        if known is None:
+            raise Refusal(0x6A88)
+    require_access(context, known.change if known else directory.key_file.write)
+    header, value = _key_data(context, command)
+    if known is None:
+        context.files.add_key(directory, command.key_id, header, value)
+    else:
+        _replace(context, known, header, value)
+    return b""
+
+
+def _key_data(context: Context, command: commands.WriteKey) -> tuple[bytes, bytes]:
+    body, line_key = unprotected(context, context.files.master_file, command.secured)
+    try:
+        data = deciphered(line_key.value, body)
+    except LineProtectionFailed as failure:
+        raise Refusal(0x6988) from failure
+    header, value = bytes(data[: HEADER.size]), bytes(data[HEADER.size :])
+    lengths = _PIN_LENGTHS if header[:1] == bytes((KeyType.PIN,)) else (KEY_LENGTH,)
+    if header[:1] not in _KEY_TYPES or len(value) not in lengths:
+        raise Refusal(0x6A80)
+    return header, value
+
+
+_KEY_TYPES = frozenset(bytes((key_type,)) for key_type in KeyType)
+
+
+def _replace(context: Context, known: Key, header: bytes, value: bytes) -> None:
+    if header[0] != known.type:
+        raise Refusal(0x6A80)
+    context.store.commit([(known.offset, key_body(header, value))])
+
+
+def block_application(context: Context, command: commands.BlockApplication) -> bytes:
+    """Under the DF's own line protection key. A permanent lock stays."""
+    _lock(context, command, PERMANENT_LOCK if command.permanent else TEMPORARY_LOCK)
+    return b""
+
+
+def unblock_application(context: Context, command: commands.UnblockApplication) -> bytes:
+    _lock(context, command, 0)
+    return b""
+
+
+def _lock(context: Context, command: commands.BlockApplication | commands.UnblockApplication, lock: int) -> None:
+    directory = context.session.directory
+    if directory is context.files.master_file:
+        raise Refusal(0x6A81)  # locking the whole card is CARD BLOCK, which this card does not have
+    if context.lock_of(directory) == PERMANENT_LOCK:
+        raise Refusal(0x9303)
+    body, _ = unprotected(context, directory, command.secured)
+    if body:
+        raise Refusal(0x6700)
+    context.store.commit([(directory.offset, bytes((lock,)))])
+    context.session.drop_transactions()
