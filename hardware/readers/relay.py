@@ -1,0 +1,91 @@
+"""The counter's reader used from the office: its card is at the far end of a WebSocket.
+
+Text messages of JSON: ``{"transmit": hex}`` or ``{"reset": true}`` down; ``{"response": hex}``, ``{"atr": hex}`` or
+``{"gone": true}`` up. Each message down is answered by exactly one up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from card_os.wire.dialogue import CardGone
+from hardware.readers.connection import Connection
+
+
+class MalformedRelay(ValueError):
+    """The other end does not speak this protocol."""
+
+
+class RelayedCard:
+    """An ``AsyncConnection`` to the card at the counter.
+
+    ``send`` and ``receive`` are the two coroutines of an accepted WebSocket (FastAPI: ``send_text``, ``receive_text``).
+    What they raise when the line breaks comes out as ``CardGone`` with its cause, as ``MalformedRelay`` does not.
+    """
+
+    def __init__(self, send: Callable[[str], Awaitable[Any]], receive: Callable[[], Awaitable[str]]) -> None:
+        self._send = send
+        self._receive = receive
+
+    async def transmit(self, command: bytes) -> bytes:
+        return await self._ask({"transmit": command.hex()}, "response")
+
+    async def reset(self) -> bytes:
+        """Power the card down and up; its ATR."""
+        return await self._ask({"reset": True}, "atr")
+
+    async def _ask(self, question: dict[str, Any], wanted: str) -> bytes:
+        try:
+            await self._send(json.dumps(question))
+            text = await self._receive()
+        except Exception as broken:
+            raise CardGone("the line to the counter broke") from broken
+        answer = _parse(text)
+        if answer.get("gone") is True:
+            raise CardGone("the card left the counter's reader")
+        return _hex(answer, wanted)
+
+
+class TextLine(Protocol):
+    """The synchronous client of the library ``websockets``: ``recv`` raises when the line is closed, iteration ends."""
+
+    def send(self, message: str, /) -> None: ...
+
+    def __iter__(self) -> Any: ...
+
+
+def serve_relay(websocket: TextLine, connection: Connection) -> None:
+    """Answer the office from the counter's reader until the office closes the line. Raises ``MalformedRelay``."""
+    for text in websocket:
+        websocket.send(json.dumps(_answer(_parse(text), connection)))
+
+
+def _answer(question: dict[str, Any], connection: Connection) -> dict[str, Any]:
+    try:
+        if question.get("reset") is True:
+            return {"atr": connection.reset().hex()}
+        return {"response": connection.transmit(_hex(question, "transmit")).hex()}
+    except CardGone:
+        return {"gone": True}
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(text)
+    except ValueError as error:
+        raise MalformedRelay("a message of the relay is no JSON") from error
+    if not isinstance(message, dict):
+        raise MalformedRelay("a message of the relay is no JSON object")
+    return message
+
+
+def _hex(message: dict[str, Any], field: str) -> bytes:
+    # The content is never shown: a command may hold a key or a PIN.
+    try:
+        return bytes.fromhex(message[field])
+    except KeyError:
+        raise MalformedRelay(f"a message of the relay lacks {field!r}; it has {sorted(message)}") from None
+    except (TypeError, ValueError):
+        raise MalformedRelay(f"{field!r} of the relay is no hex text") from None

@@ -1,0 +1,1 @@
+"""Software cards: their memory, and how readers reach them."""
