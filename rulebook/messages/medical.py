@@ -6,6 +6,7 @@ Source of names: public hospital systems, collected in nhsa_interface_fields.csv
   ``msgid`` of its 2207. The national platform would assign both and a lost answer would lose them.
 - ``Request.presence``: the card's proof of presence. The national envelope has no place for it.
 - ``FeeLineExtension``: the hospital says an item's class, because there is no catalogue at the fund yet.
+- ``SettlementOutput.feeshare``: the national answer has totals only, the patient's receipt wants lines.
 - 3202 carries the rows of the national upload and result file (9101, 9102) inside the message.
 - No name and no citizen id travels: the desk reads both from the card, the fund knows a person by token (``psn_no``).
 
@@ -16,18 +17,18 @@ Amounts are yuan with two places, as decimal *strings* on the wire (``"12.34"``)
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum, unique
 from fractions import Fraction
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
+from rulebook.calendar.calendar import BUSINESS_ZONE
 from rulebook.messages.base import Hex, Message
-from rulebook.money import Amount
+from rulebook.money import ZERO, Amount
 
-LOCAL = timezone(timedelta(hours=8))
 LOCAL_FORMAT = "%Y-%m-%d %H:%M:%S"
 CHALLENGE_LENGTH = 16
 
@@ -64,9 +65,15 @@ def _to_local_time(value: Any) -> datetime:
             raise ValueError("must say its time zone")
         return value.astimezone(UTC).replace(microsecond=0)
     try:
-        return datetime.strptime(value, LOCAL_FORMAT).replace(tzinfo=LOCAL).astimezone(UTC)
+        return datetime.strptime(value, LOCAL_FORMAT).replace(tzinfo=BUSINESS_ZONE).astimezone(UTC)
     except (TypeError, ValueError) as error:
         raise ValueError("must be local time as yyyy-MM-dd HH:mm:ss") from error
+
+
+def _not_negative(amount: Amount) -> Amount:
+    if amount < ZERO:
+        raise ValueError(f"{amount} is negative; take a line back by cancelling it")
+    return amount
 
 
 def _rate_text(rate: Fraction) -> str:
@@ -74,11 +81,12 @@ def _rate_text(rate: Fraction) -> str:
 
 
 Yuan = Annotated[Amount, PlainValidator(_to_amount), PlainSerializer(str, return_type=str)]
+Charge = Annotated[Yuan, AfterValidator(_not_negative)]
 Rate = Annotated[Fraction, PlainValidator(_to_rate), PlainSerializer(_rate_text, return_type=str)]
 LocalTime = Annotated[
     datetime,
     PlainValidator(_to_local_time),
-    PlainSerializer(lambda value: value.astimezone(LOCAL).strftime(LOCAL_FORMAT), return_type=str),
+    PlainSerializer(lambda value: value.astimezone(BUSINESS_ZONE).strftime(LOCAL_FORMAT), return_type=str),
 ]
 Id = Annotated[str, Field(min_length=1, max_length=30)]
 
@@ -153,11 +161,11 @@ class MedicalRefusal(StrEnum):
     """Why the fund says no, in order of precedence. The problem document's ``reason``."""
 
     WRONG_INSTITUTION = "wrong_institution"
-    REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"
-    REVERSED_BEFORE = "reversed_before"
     CHALLENGE_UNKNOWN = "challenge_unknown"
     CHALLENGE_USED = "challenge_used"
     CHALLENGE_EXPIRED = "challenge_expired"
+    REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"
+    REVERSED_BEFORE = "reversed_before"
     CARD_UNKNOWN = "card_unknown"
     AUTHENTICATION_WRONG = "authentication_wrong"
     CARD_NOT_ACTIVE = "card_not_active"
@@ -303,9 +311,9 @@ class FeeDetail(Message):
     fee_ocur_time: LocalTime
     med_list_codg: str
     medins_list_codg: str
-    det_item_fee_sumamt: Yuan
+    det_item_fee_sumamt: Charge
     cnt: Decimal
-    pric: Yuan
+    pric: Charge
     expContent: FeeLineExtension  # noqa: N815 — the national name
 
 
@@ -388,9 +396,22 @@ class SettlementDetail(Message):
     setl_proc_info: Annotated[str, Field(max_length=4000)]
 
 
+class FeeShare(Message):
+    """Ours: one fee line's part of the settlement; over all lines each column sums to setlinfo's."""
+
+    feedetl_sn: Id
+    det_item_fee_sumamt: Yuan
+    inscp_scp_amt: Yuan
+    fund_payamt: Yuan
+    psn_part_amt: Yuan
+
+
 class SettlementOutput(Message):
+    """``feeshare`` is ours; empty for a cancellation, which takes the whole settlement back."""
+
     setlinfo: SettlementInfo
     setldetail: list[SettlementDetail]
+    feeshare: list[FeeShare]
 
 
 class CancelData(Message):
