@@ -36,10 +36,13 @@ class Leg:
 class Network:
     """Immutable; answers for one origin are computed once and kept (a pure function's memory).
 
-    A trip changes zone as seldom as it can, and is shortest among those: two stations of one zone are never priced
-    over another zone's shorter track (三元桥 to 东直门 does not run over the airport line)."""
+    A trip changes zone as seldom as it can; among those it keeps to the zones that stand first in ``zones``, and is
+    shortest among what is left: 三元桥 to 东直门 runs over the main network and not over the airport line."""
 
-    def __init__(self, sections: Iterable[Section], virtual_transfers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, zones: Sequence[str], sections: Iterable[Section], virtual_transfers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self._rank = {zone: rank for rank, zone in enumerate(zones)}
         self._links: dict[_Node, list[tuple[_Node, _Cost]]] = {}
         self._zones_at: dict[str, list[str]] = {}
         for section in sections:
@@ -60,7 +63,10 @@ class Network:
         ends = [found[node] for zone in self._zones_at[exit_] if (node := (zone, exit_)) in found]
         if not ends:
             raise NoFare(f"no line leads from station {entry} to {exit_}")
-        return min(ends, key=lambda legs: (len(legs), sum(leg.metres for leg in legs)))
+        return min(ends, key=self._preference)
+
+    def _preference(self, legs: tuple[Leg, ...]) -> tuple[int, list[int], int]:
+        return len(legs), [self._rank[leg.zone] for leg in legs], sum(leg.metres for leg in legs)
 
     def _link(self, first: _Node, second: _Node, cost: _Cost) -> None:
         for here, there in ((first, second), (second, first)):

@@ -170,7 +170,8 @@ _ADAPTER = TypeAdapter(_Document)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tariff:
-    """In force from ``effective_from`` to ``effective_to`` (both days included; None: until replaced).
+    """In force from ``effective_from`` to ``effective_to`` (both days included; None: until replaced). Where two zones
+    could carry a trip alike, the one declared first does.
     ``entry_balance_minor`` is the fen a card must hold to be let into a network of stations. ``discounts`` apply in order."""
 
     version: int
@@ -218,7 +219,11 @@ def load_tariff(document: Mapping[str, Any]) -> Tariff:
         lines={line.code: line for line in read.lines},
         stations={station.code: station for station in read.stations},
         discounts=read.discounts,
-        network=Network(sections, [(t.from_station, t.to_station) for t in read.virtual_transfers]),
+        network=Network(
+            [zone.code for zone in read.zones],
+            sections,
+            [(t.from_station, t.to_station) for t in read.virtual_transfers],
+        ),
     )
 
 
