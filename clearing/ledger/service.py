@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -121,11 +121,15 @@ async def balances(session: AsyncSession, book: str) -> list[Standing]:
     return await queries.standings(session, book)
 
 
-async def close_chain(session: AsyncSession, book: str, window: int) -> list[Link]:
-    """Number and chain every transfer of ``book`` that no window holds yet, as ``window``; the new links."""
+async def close_chain(
+    session: AsyncSession, book: str, window: int, *, only: Collection[str] | None = None
+) -> list[Link]:
+    """Number and chain every transfer of ``book`` that no window holds yet, as ``window``; the new links. ``only`` those
+    ids: what was posted after the window's manifest was frozen is the next one's."""
     await session.execute(text("SELECT pg_advisory_xact_lock(727003, hashtext(:book))"), {"book": book})
     previous = await queries.last_link(session, book) or GENESIS
-    links = chain(await queries.unlinked(session, book), previous)
+    unlinked = await queries.unlinked(session, book)
+    links = chain([t for t in unlinked if only is None or t.id in only], previous)
     if links:
         rows = [
             {"book": book, "window": window, "number": k.number, "transfer_id": k.transfer_id, "hash": k.hash}

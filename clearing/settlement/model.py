@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Any
 
 from clearing.intake.rules import Range
-from clearing.ledger.chain import Link, canonical
+from clearing.ledger.chain import Link
 from clearing.ledger.rules import Transfer
 from clearing.verification.context import CardId, Context, TransactionId
 from clearing.verification.reasons import RemarkKind
@@ -105,43 +102,3 @@ class WindowResult:
     settled: Mapping[TransactionId, bytes]
     held: Mapping[TransactionId, int]
     next_sequence: Mapping[CardId, int]
-
-    def encode(self) -> bytes:
-        """Canonical JSON in UTF-8: equal results are equal bytes."""
-        return json.dumps(self._plain(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of ``encode()``."""
-        return hashlib.sha256(self.encode()).digest()
-
-    def _plain(self) -> dict[str, Any]:
-        return {
-            "window": self.number,
-            "decided": [_plain_decision(decided) for decided in self.decided],
-            "remarks": [[r.kind, r.subject, r.participant, r.amount_minor, r.detail] for r in self.remarks],
-            "transfers": [
-                [numbered.link.number, numbered.link.hash.hex(), json.loads(canonical(numbered.transfer))]
-                for numbered in self.transfers
-            ],
-            "positions": [[p.book, p.participant, p.debits_minor, p.credits_minor] for p in self.positions],
-            "settled": {str(id_): fingerprint.hex() for id_, fingerprint in self.settled.items()},
-            "held": {str(id_): minor for id_, minor in self.held.items()},
-            "next_sequence": {
-                f"{issuer.hex()}:{serial.hex()}": sequence for (issuer, serial), sequence in self.next_sequence.items()
-            },
-        }
-
-
-def _plain_decision(decided: DecidedRecord) -> list[Any]:
-    decision = decided.decision
-    return [
-        *decision.record,
-        decision.status,
-        decision.reason,
-        decision.operator,
-        str(decided.transaction),
-        decided.event,
-        decided.kind,
-        decided.amount_minor,
-    ]

@@ -35,6 +35,12 @@ class TransactionId:
     def card(self) -> CardId:
         return (self.issuer, self.serial)
 
+    @classmethod
+    def parse(cls, text: str) -> TransactionId:
+        """What ``str`` gave."""
+        counter, issuer, serial, purse, sequence = text.split(":")
+        return cls(bytes.fromhex(issuer), bytes.fromhex(serial), int(purse), counter == "load", int(sequence))
+
     def __str__(self) -> str:
         counter = "load" if self.load else "tap"
         return f"{counter}:{self.issuer.hex().upper()}:{self.serial.hex().upper()}:{self.purse}:{self.sequence:05d}"

@@ -90,8 +90,9 @@ def _claim_checks(
         yield from _denied(inputs, device, card, at, context)
     yield evidence.kind is Kind.OUTCOME and transaction.intent_of(evidence) is None, Reason.OUTCOME_WITHOUT_INTENT
     if at is not None:
-        yield at.date() < context.business_day - context.policy.upload_horizon, Reason.LATER_THAN_HORIZON
-        yield at.date() > context.business_day, Reason.AHEAD_OF_BUSINESS_DAY
+        day = context.policy.calendar.business_day(at)
+        yield day < context.business_day - context.policy.upload_horizon, Reason.LATER_THAN_HORIZON
+        yield day > context.business_day, Reason.AHEAD_OF_BUSINESS_DAY
     if transaction.id.load:
         load = context.loads.get(transaction.id)
         yield load is None, Reason.LOAD_UNKNOWN

@@ -1,0 +1,84 @@
+"""Windows as stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.settlement.model import WindowResult, WindowState
+from clearing.settlement.tables import DecisionRow, SettledRow, WindowRow
+from clearing.verification.context import TransactionId
+from clearing.verification.joining import RecordId
+from clearing.verification.reasons import Status
+
+
+async def open_window(session: AsyncSession) -> int:
+    """The number of the window that is open; it does not close before this transaction ends."""
+    number = await session.scalar(
+        select(WindowRow.number).where(WindowRow.state == WindowState.OPEN).with_for_update(read=True)
+    )
+    if number is None:
+        raise LookupError("no window is open; clearing opens the first one when it starts")
+    return number
+
+
+async def ensure_open(session: AsyncSession, *, now: datetime) -> None:
+    """Open the first window; nothing where there is one."""
+    first = postgresql.insert(WindowRow).values(number=1, state=WindowState.OPEN, opened_at=now)
+    await session.execute(first.on_conflict_do_nothing())
+
+
+async def window(session: AsyncSession, number: int, *, lock: bool = False) -> WindowRow | None:
+    return await session.get(WindowRow, number, with_for_update=lock or None, populate_existing=lock)
+
+
+async def windows(session: AsyncSession) -> Sequence[WindowRow]:
+    return (await session.scalars(select(WindowRow).order_by(WindowRow.number))).all()
+
+
+async def suspended_before(session: AsyncSession, number: int) -> list[RecordId]:
+    """Records whose last decision, in a window before ``number``, left them open."""
+    last = (
+        select(DecisionRow)
+        .where(DecisionRow.window < number)
+        .distinct(DecisionRow.device, DecisionRow.journal_sequence)
+        .order_by(DecisionRow.device, DecisionRow.journal_sequence, DecisionRow.window.desc())
+        .subquery()
+    )
+    rows = await session.execute(
+        select(last.c.device, last.c.journal_sequence).where(last.c.status == Status.SUSPENDED)
+    )
+    return [(device, sequence) for device, sequence in rows]
+
+
+async def settled(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, bytes]:
+    """Fingerprints of those of ``ids`` that have moved money."""
+    rows = await session.execute(
+        select(SettledRow.id, SettledRow.fingerprint).where(SettledRow.id.in_([str(id_) for id_ in ids]))
+    )
+    return {TransactionId.parse(id_): fingerprint for id_, fingerprint in rows}
+
+
+async def store_ends(session: AsyncSession, result: WindowResult) -> None:
+    """Decisions and settled transactions of an approved result."""
+    decisions = [
+        {
+            "window": result.number,
+            "device": row.decision.record[0],
+            "journal_sequence": row.decision.record[1],
+            "status": row.decision.status,
+            "reason": row.decision.reason,
+        }
+        for row in result.decided
+    ]
+    moved = [
+        {"id": str(id_), "fingerprint": fingerprint, "window": result.number}
+        for id_, fingerprint in result.settled.items()
+    ]
+    for table, rows in ((DecisionRow, decisions), (SettledRow, moved)):
+        if rows:
+            await session.execute(insert(table), rows)

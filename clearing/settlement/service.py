@@ -1,0 +1,158 @@
+"""Closing a window: one person freezes it, another approves it, then its transfers are posted, numbered and chained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice.problems import Refused
+from clearing.ledger.accounts import TRANSIT, Account, Kind, account
+from clearing.ledger.rules import Transfer
+from clearing.ledger.service import balances, close_chain, open_accounts, post, verify
+from clearing.ledger.sheet import position_of_float
+from clearing.participants.service import city
+from clearing.settlement import queries
+from clearing.settlement.encoding import canonical_json, decode, encode
+from clearing.settlement.gathering import gather, manifest
+from clearing.settlement.model import WindowResult, WindowState
+from clearing.settlement.positions import add_to_nil
+from clearing.settlement.rules import settle
+from clearing.settlement.tables import WindowRow
+from clearing.verification.tac import right_claims
+from hardware.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What must hold when a window has closed."""
+
+    name: str
+    zh: str
+    en: str
+    holds: bool
+    detail: str
+
+
+async def preview(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> WindowResult:
+    """The result as it would be if the window were frozen now. Nothing is stored."""
+    business_day = (await city(session)).rules().calendar.business_day(now)
+    return settle(await gather(session, number, business_day), partial(right_claims, vault))
+
+
+async def propose(session: AsyncSession, vault: Vault, number: int, *, actor: str, now: datetime) -> WindowRow:
+    """The first person: freeze manifest and result; what comes from now on belongs to the next window."""
+    row = await _window(session, number, WindowState.OPEN)
+    await _refuse_before_the_last_is_closed(session, number)
+    business_day = (await city(session)).rules().calendar.business_day(now)
+    inputs = await gather(session, number, business_day)
+    encoded = encode(settle(inputs, partial(right_claims, vault)))
+    row.state = WindowState.PROPOSED
+    row.business_day = business_day
+    row.proposed_by, row.proposed_at = actor, now
+    row.manifest = canonical_json(await manifest(session, inputs, encoded))
+    row.result = encoded
+    await session.flush()
+    session.add(WindowRow(number=number + 1, state=WindowState.OPEN, opened_at=now))
+    await session.flush()
+    return row
+
+
+async def approve(session: AsyncSession, number: int, *, actor: str, now: datetime) -> WindowRow:
+    """The second person: post the frozen result. Raises ``Refused`` when it is the first one again."""
+    row = await _window(session, number, WindowState.PROPOSED)
+    if actor == row.proposed_by:
+        raise Refused(
+            409,
+            "A second person must approve / 须由另一人批准",
+            f"{actor} proposed the closing of window {number}; somebody else approves it",
+            reason="second_person_must_differ",
+        )
+    assert row.result is not None
+    result = decode(row.result)
+    await open_accounts(session, _accounts(result.posted))
+    await post(session, result.posted, now=now)
+    await _chain(session, result)
+    await queries.store_ends(session, result)
+    row.state = WindowState.CLOSED
+    row.approved_by, row.approved_at = actor, now
+    await session.flush()
+    return row
+
+
+async def result_of(session: AsyncSession, vault: Vault, row: WindowRow, *, now: datetime) -> WindowResult:
+    """The frozen result, or a preview while the window is open."""
+    return await preview(session, vault, row.number, now=now) if row.result is None else decode(row.result)
+
+
+async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
+    """Of the books as they stand, and of the result's positions."""
+    books = sorted((await city(session)).keepers)
+    faults = [str(fault) for book in books for fault in await verify(session, book)]
+    lines = position_of_float(await balances(session, TRANSIT)).lines
+    float_, cards = lines.get(Kind.FLOAT_AT_BANK, 0), lines.get(Kind.VALUE_ON_CARDS, 0)
+    return [
+        Check(
+            "positions_add_to_nil",
+            "各账簿头寸合计为零",
+            "positions add to nil in every book",
+            add_to_nil(result.positions),
+            ", ".join(sorted({position.book for position in result.positions})),
+        ),
+        Check(
+            "float_covers_cards",
+            "备付金覆盖卡内余额",
+            "the float covers the cards",
+            float_ >= cards,
+            f"{float_} ≥ {cards}",
+        ),
+        Check("books_balance", "账簿平衡", "the books balance", not faults, "; ".join(faults)),
+    ]
+
+
+async def _window(session: AsyncSession, number: int, state: WindowState) -> WindowRow:
+    row = await queries.window(session, number, lock=True)
+    if row is None:
+        raise Refused(404, "There is no such window", f"window is {number}", reason="window_unknown")
+    if row.state != state:
+        raise Refused(409, "The window is not in that state", f"window {number} is {row.state}", reason=f"not_{state}")
+    return row
+
+
+async def _refuse_before_the_last_is_closed(session: AsyncSession, number: int) -> None:
+    """A window's chain and counters go on where the one before it ended."""
+    before = await queries.window(session, number - 1)
+    if before is not None and before.state != WindowState.CLOSED:
+        detail = f"window {before.number} is {before.state}; approve it first"
+        raise Refused(409, "The window before is not closed", detail, reason="window_before_not_closed")
+
+
+def _accounts(transfers: Iterable[Transfer]) -> list[Account]:
+    """Those kept for holders come into being with the first refund."""
+    codes = {(t.book, code) for t in transfers for code in (t.debit, t.credit)}
+    return [
+        account(book, Kind.REFUNDS_OWED, owner)
+        for book, code in sorted(codes)
+        for kind, _, owner in [code.partition(":")]
+        if kind == Kind.REFUNDS_OWED
+    ]
+
+
+class ChainDiffers(Exception):
+    """The ledger does not number the window's transfers as the frozen result does; nothing was posted."""
+
+
+async def _chain(session: AsyncSession, result: WindowResult) -> None:
+    by_book: dict[str, list[str]] = {}
+    for numbered in result.transfers:
+        by_book.setdefault(numbered.transfer.book, []).append(numbered.transfer.id)
+    links = [
+        link
+        for book, ids in sorted(by_book.items())
+        for link in await close_chain(session, book, result.number, only=frozenset(ids))
+    ]
+    if links != [numbered.link for numbered in result.transfers]:
+        raise ChainDiffers(f"window {result.number}: the ledger's links are not those of the frozen result")
