@@ -1,0 +1,1 @@
+"""A citizen's request for a card, approved by a second person."""

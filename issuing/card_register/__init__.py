@@ -1,0 +1,1 @@
+"""Every card this office made, and the state it is in."""

@@ -1,0 +1,1 @@
+"""What clearing and terminals are told, numbered without a gap."""

@@ -1,0 +1,1 @@
+"""The key log: which key stands on which chip. Never a value."""

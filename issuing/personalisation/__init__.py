@@ -1,0 +1,1 @@
+"""What is written on a blank card or SAM, and proof that it stands there."""

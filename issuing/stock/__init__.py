@@ -1,0 +1,1 @@
+"""Blank cards and SAMs, each accounted for by its chip serial."""
