@@ -1,0 +1,228 @@
+"""A load at a top-up desk: PIN, INITIALIZE FOR LOAD, the host's MAC2, intent, CREDIT FOR LOAD, outcome, the TAC to the host.
+
+Nothing is undone on the card. What is left unknown when a card is pulled is finished at its next contact: its on-line
+sequence is unchanged and the load is void, or it has advanced and GET TRANSACTION PROVE gives the TAC that posts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from card_os.crypto.purse import TransactionType
+from card_os.crypto.secret import Secret
+from card_os.profile.codecs import MalformedFile
+from card_os.profile.transit import MANAGEMENT, PUBLIC_APPLICATION
+from card_os.wire import commands
+from card_os.wire import identifiers as names
+from card_os.wire.apdu import ResponseApdu
+from card_os.wire.commands import Debited, LoadInitialized, MalformedAnswer
+from card_os.wire.dialogue import CardGone, Dialogue, HostSilent, Persist, ToCard, ToHost, UnexpectedStatus, ask_card
+from card_os.wire.status import StatusWord
+from rulebook.messages.loads import (
+    LoadAuthorised,
+    LoadRefusal,
+    LoadStanding,
+)
+from rulebook.money import Amount
+from rulebook.record import Kind, Outcome, Record
+from terminals.dialogues.context import Moment
+from terminals.dialogues.load_forms import PurseAtDesk, confirmation, ending, intent_draft, question, request
+from terminals.dialogues.load_results import Desk, Loaded, LoadResult, LoadUnknown, NotLoaded, Reason
+from terminals.uplink import HostRefused
+
+_NOT_PROVABLE = 0x9406
+_WRONG_OR_BLOCKED_PIN = (*range(0x63C0, 0x63D0), 0x6983)
+_BALANCE_BITS = 0x7FFFFFFF  # the top bit can be set and is no part of the value (standards.md §1.2)
+
+
+class _Stop(Exception):
+    """Leaves the dialogue with a result."""
+
+    def __init__(self, result: NotLoaded) -> None:
+        super().__init__(result.reason)
+        self.result = result
+
+
+def load(desk: Desk, amount: Amount, pin: Secret, at: Moment, unfinished: Sequence[Record]) -> Dialogue[LoadResult]:
+    """Load ``amount``. ``pin`` is BCD; ``unfinished`` are the device's intents whose end is unknown, of any card;
+    those of this one are finished first, which needs no PIN."""
+    try:
+        purse = yield from _read(desk, amount, at)
+        for intent in unfinished:
+            if (intent.issuer, intent.serial) == (purse.issuer, purse.serial):
+                yield from _finish(purse, intent)
+        if purse.balance_minor + amount.minor > desk.purse_limit.minor:
+            raise _Stop(NotLoaded(reason=Reason.PURSE_LIMIT_PASSED, detail=f"limit {desk.purse_limit}"))
+        yield from _verify(pin)
+        card, authorised = yield from _authorise(purse)
+        return (yield from _credit(purse, card, authorised))
+    except _Stop as stop:
+        return stop.result
+    except CardGone:
+        return NotLoaded(reason=Reason.CARD_GONE)
+    except HostSilent:
+        return NotLoaded(reason=Reason.HOST_SILENT)
+    except UnexpectedStatus as answer:
+        return _refused_by_card(answer)
+    except (MalformedAnswer, MalformedFile) as problem:
+        return NotLoaded(reason=Reason.UNREADABLE, detail=str(problem))
+
+
+def _read(desk: Desk, amount: Amount, at: Moment) -> Dialogue[PurseAtDesk]:
+    selected: ResponseApdu = yield ToCard(commands.select_name(names.TRANSIT_AID))
+    if selected.sw != StatusWord.OK:
+        reason = _REASONS.get(selected.sw.value, Reason.NO_TRANSIT_APPLICATION)
+        raise _Stop(NotLoaded(reason=reason, detail=str(selected.sw)))
+    public = PUBLIC_APPLICATION.decode((yield from ask_card(commands.read_binary(names.SFI_PUBLIC))).data)
+    management = MANAGEMENT.decode((yield from ask_card(commands.read_binary(names.SFI_MANAGEMENT))).data)
+    balance = yield from ask_card(commands.get_balance())
+    return PurseAtDesk(
+        desk=desk,
+        amount=amount,
+        at=at,
+        issuer=public.issuer,
+        serial=bytes.fromhex(public.serial),
+        city=bytes.fromhex(management.city),
+        card_class=management.card_class,
+        balance_minor=int.from_bytes(balance.data, "big") & _BALANCE_BITS,
+    )
+
+
+def _verify(pin: Secret) -> Dialogue[None]:
+    answer = yield from ask_card(commands.verify_pin(names.PIN, pin), 0x9000, *_WRONG_OR_BLOCKED_PIN)
+    if (left := answer.sw.retries_left) is not None:
+        raise _Stop(NotLoaded(reason=Reason.PIN_WRONG if left else Reason.PIN_BLOCKED, tries_left=left))
+
+
+def _initialize(purse: PurseAtDesk, amount_minor: int) -> Dialogue[LoadInitialized]:
+    command = commands.initialize_for_load(
+        key_id=names.KEY_LOAD, amount_minor=amount_minor, terminal=purse.desk.terminal
+    )
+    answer = yield from ask_card(command)
+    return LoadInitialized.parse(answer.data)
+
+
+def _finish(purse: PurseAtDesk, intent: Record) -> Dialogue[None]:
+    """What this desk began with this card and does not know the end of."""
+    card = yield from _initialize(purse, 0)  # only asks for the counters
+    if card.online_sequence == intent.card_sequence:
+        yield Persist(ending(intent, Outcome.VOID))
+        return
+    tac = yield from _prove(intent.card_sequence)
+    if tac is not None:
+        yield Persist(replace(ending(intent, Outcome.DONE), kind=Kind.FINDING, tac=tac))
+        yield from _confirm(purse, intent.card_sequence, tac)
+
+
+def _finish_elsewhere(purse: PurseAtDesk, sequence: int, refusal: HostRefused) -> Dialogue[None]:
+    """An earlier load of another desk that the host has no proof of: the card's last one."""
+    standing: LoadStanding = yield ToHost(question(purse, sequence))
+    tac = yield from _prove(sequence)
+    if tac is None:
+        raise _refused_by_host(refusal)
+    yield Persist(
+        replace(
+            intent_draft(purse, sequence, key_version=0, algorithm=0, balance_before_minor=0),
+            kind=Kind.FINDING,
+            outcome=Outcome.DONE,
+            amount_minor=standing.amount_minor,
+            sam_terminal=standing.terminal,
+            date=standing.date,
+            time=standing.time,
+            tac=tac,
+        )
+    )
+    yield from _confirm(purse, sequence, tac)
+
+
+def _prove(sequence: int) -> Dialogue[bytes | None]:
+    """The TAC of the card's load ``sequence``; None when the card has it no more."""
+    command = commands.get_transaction_prove(transaction_type=TransactionType.LOAD, sequence=sequence)
+    answer = yield from ask_card(command, 0x9000, _NOT_PROVABLE)
+    return Debited.parse_prove(answer.data).tac if answer.sw == StatusWord.OK else None
+
+
+def _authorise(purse: PurseAtDesk) -> Dialogue[tuple[LoadInitialized, LoadAuthorised]]:
+    card = yield from _initialize(purse, purse.amount.minor)
+    try:
+        return card, (yield ToHost(request(purse, card)))
+    except HostRefused as refusal:
+        if refusal.problem.reason != LoadRefusal.EARLIER_LOAD_OPEN:
+            raise _refused_by_host(refusal) from refusal
+        open_load = refusal
+    try:
+        yield from _finish_elsewhere(purse, card.online_sequence - 1, open_load)
+        card = yield from _initialize(purse, purse.amount.minor)
+        return card, (yield ToHost(request(purse, card)))
+    except HostRefused as refusal:
+        raise _refused_by_host(refusal) from refusal
+
+
+def _credit(purse: PurseAtDesk, card: LoadInitialized, authorised: LoadAuthorised) -> Dialogue[LoadResult]:
+    draft = intent_draft(
+        purse,
+        card.online_sequence,
+        key_version=card.key_version,
+        algorithm=card.algorithm,
+        balance_before_minor=card.balance_minor,
+    )
+    intent = replace(draft, journal_sequence=(yield Persist(draft)))
+    command = commands.credit_for_load(date=purse.at.date, time=purse.at.time, mac2=authorised.mac2)
+    try:
+        answer: ResponseApdu = yield ToCard(command)
+    except CardGone:
+        answer = ResponseApdu(b"", _NO_ANSWER)
+    outcome = _outcome_of(answer)
+    yield Persist(replace(ending(intent, outcome), tac=answer.data if outcome is Outcome.DONE else bytes(4)))
+    if outcome is Outcome.UNKNOWN:
+        return LoadUnknown(amount=purse.amount)
+    if outcome is Outcome.REFUSED:
+        return _refused_by_card(UnexpectedStatus(command, answer.sw))
+    return Loaded(
+        amount=purse.amount,
+        balance=Amount(card.balance_minor + purse.amount.minor),
+        tac=answer.data,
+        confirmed=(yield from _confirm(purse, card.online_sequence, answer.data)),
+    )
+
+
+_NO_ANSWER = StatusWord(0x6F00)
+# After these the card is as it was (ISO/IEC 7816-4 §5.6 and the purse words); after any other, nobody can tell.
+_CHECKING_ERRORS = frozenset({0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6D, 0x6E, 0x93, 0x94})
+
+
+def _outcome_of(answer: ResponseApdu) -> Outcome:
+    if answer.sw == StatusWord.OK and len(answer.data) == 4:
+        return Outcome.DONE
+    return Outcome.REFUSED if answer.sw.value >> 8 in _CHECKING_ERRORS else Outcome.UNKNOWN
+
+
+def _confirm(purse: PurseAtDesk, sequence: int, tac: bytes) -> Dialogue[bool]:
+    """False when the host did not take the TAC now; it stays in the journal."""
+    try:
+        yield ToHost(confirmation(purse, sequence, tac))
+    except (HostSilent, HostRefused):
+        return False
+    return True
+
+
+_REASONS: dict[int, Reason] = {
+    0x6A82: Reason.NO_TRANSIT_APPLICATION,
+    0x6A81: Reason.CARD_LOCKED,
+    0x6283: Reason.CARD_LOCKED,
+    0x6985: Reason.CARD_LOCKED,
+    0x9303: Reason.CARD_LOCKED,
+    0x6A84: Reason.PURSE_LIMIT_PASSED,
+    0x9402: Reason.COUNTER_AT_END,
+    0x9302: Reason.MAC2_REFUSED,
+}
+
+
+def _refused_by_card(answer: UnexpectedStatus) -> NotLoaded:
+    return NotLoaded(reason=_REASONS.get(answer.sw.value, Reason.CARD_REFUSED), detail=str(answer))
+
+
+def _refused_by_host(refusal: HostRefused) -> _Stop:
+    problem = refusal.problem
+    return _Stop(NotLoaded(reason=Reason.HOST_REFUSED, host_reason=problem.reason, detail=problem.detail))
