@@ -4,12 +4,14 @@ from __future__ import annotations
 
 
 def to_bcd(digits: str, length: int, *, pad: str = "") -> bytes:
-    """``digits`` in ``length`` bytes. With ``pad`` ("F") shorter numbers are filled on the right; without it they must fit."""
-    if pad:
-        digits = digits.ljust(2 * length, pad)
-    if len(digits) != 2 * length or not digits.rstrip(pad or None).isdecimal() or not digits.isascii():
+    """``digits`` in ``length`` bytes. With ``pad`` ("F") shorter numbers are filled on the right; without, they must fill it.
+
+    Raises ``ValueError``.
+    """
+    fits = len(digits) <= 2 * length if pad else len(digits) == 2 * length
+    if not fits or digits.strip("0123456789"):
         raise ValueError(f"{digits!r} is not {2 * length} decimal digits")
-    return bytes.fromhex(digits)
+    return bytes.fromhex(digits.ljust(2 * length, pad or "0"))
 
 
 def from_bcd(raw: bytes, *, pad: str = "") -> str:
