@@ -1,0 +1,47 @@
+"""Read a citizen card: what it holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from card_os.wire.dialogue import CardGone
+from hardware.readers.drive import Ports, drive
+from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
+from terminals.dialogues.read_card import read_card
+from terminals.show.render import render
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def card() -> None:
+    """Read a citizen card: what it holds."""
+
+
+@app.command()
+def show(
+    reader: Annotated[str, typer.Option(help="Name of the PC/SC reader; by default the first one with a card.")] = "",
+) -> None:
+    """Print number, validity, holder class, balance, log, trips and social-security data of any T-Union card."""
+    try:
+        with _card_in(reader) as connection:
+            contents = drive(read_card(), Ports(card=connection))
+            Console().print(render(contents, reader=connection.reader, atr=connection.atr))
+    except (PcscError, CardGone) as problem:
+        typer.echo(f"citycard card show: {problem}", err=True)
+        raise typer.Exit(1) from problem
+
+
+def _card_in(reader: str) -> PcscConnection:
+    if reader:
+        return PcscConnection(reader)
+    readers = list_readers()
+    for name in readers:
+        try:
+            return PcscConnection(name)
+        except CardGone:
+            continue
+    raise CardGone(f"no card in any reader; readers: {', '.join(readers) or 'none'}")

@@ -1,0 +1,1 @@
+"""Card contents for people: on the screen of whoever has a reader and the card."""
