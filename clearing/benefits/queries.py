@@ -12,8 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.benefits.rules import Accumulators, FeeLine
 from clearing.benefits.tables import CancellationRow, FeeLineRow, SettlementRow, YearRow
-from rulebook.messages.medical import ItemClass, MedicalType
+from rulebook.messages.medical import Infno, ItemClass, MedicalType
 from rulebook.money import Amount
+
+
+def _was_reversed() -> ColumnElement[bool]:
+    return exists().where(
+        CancellationRow.institution == SettlementRow.institution,
+        CancellationRow.setl_id == SettlementRow.setl_id,
+        CancellationRow.cause == Infno.REVERSAL.value,
+    )
 
 
 def _stands() -> ColumnElement[bool]:
@@ -117,9 +125,9 @@ def accumulators(rows: dict[MedicalType, YearRow], care: MedicalType) -> Accumul
 
 
 async def settled_between(session: AsyncSession, institution: str, first: date, last: date) -> Sequence[SettlementRow]:
-    """Settlements made on these days, later cancelled or not."""
+    """Settlements made on these days, later cancelled or not. Reversed ones never were, for either side."""
     found = select(SettlementRow).where(
-        SettlementRow.institution == institution, SettlementRow.settled_on.between(first, last)
+        SettlementRow.institution == institution, SettlementRow.settled_on.between(first, last), ~_was_reversed()
     )
     return (await session.scalars(found.order_by(SettlementRow.setl_id))).all()
 
@@ -127,7 +135,7 @@ async def settled_between(session: AsyncSession, institution: str, first: date, 
 async def cancelled_between(
     session: AsyncSession, institution: str, first: date, last: date
 ) -> Sequence[SettlementRow]:
-    """Settlements cancelled on these days, whenever they were made."""
+    """Settlements cancelled (2208) on these days, whenever they were made."""
     found = (
         select(SettlementRow)
         .join(
@@ -136,5 +144,6 @@ async def cancelled_between(
             & (CancellationRow.setl_id == SettlementRow.setl_id),
         )
         .where(CancellationRow.institution == institution, CancellationRow.cancelled_on.between(first, last))
+        .where(CancellationRow.cause == Infno.SETTLE_CANCEL.value)
     )
     return (await session.scalars(found.order_by(SettlementRow.setl_id))).all()

@@ -71,6 +71,9 @@ async def settle(
     year = await queries.lock_year(session, visit.person, visit.fund, case.year)
     if await queries.batch_is_settled(session, desk.institution, data.mdtrt_id, data.chrg_bchno):
         raise MedicalRefused(MedicalRefusal.ALREADY_SETTLED, f"batch {data.chrg_bchno} of visit {data.mdtrt_id}")
+    if await session.get(SettlementRow, (desk.institution, request.msgid)) is not None:
+        detail = f"another desk of {desk.institution} settled under {request.msgid}"
+        raise MedicalRefused(MedicalRefusal.REPEATED_WITH_OTHER_CONTENT, detail)
     # All accounts in one go and in the ledger's order, before any of them is read.
     await ledger.lock_standings(session, [(medical_book(visit.fund), each) for each in _accounts(visit)])
     balance = await account_balance(session, visit.fund, visit.person)
