@@ -57,7 +57,7 @@ def read_transit_card() -> Dialogue[TransitCard]:
     trip = yield from ask_card(commands.read_record(names.SFI_TRIP_LOG, 1), 0x9000, _RECORD_NOT_FOUND)
     balance = yield from ask_card(commands.get_balance())
     try:
-        return TransitCard(
+        card = TransitCard(
             public=PUBLIC_APPLICATION.decode(public.data),
             management=MANAGEMENT.decode(management.data),
             process=TRANSIT_PROCESS.decode(process.data),
@@ -67,3 +67,6 @@ def read_transit_card() -> Dialogue[TransitCard]:
         )
     except ValueError as problem:
         raise UnreadableCard(str(problem)) from problem
+    if not (card.public.valid_from + card.public.valid_to).isdecimal():
+        raise UnreadableCard(f"the dates in file 15 are {card.public.valid_from} and {card.public.valid_to}")
+    return card
