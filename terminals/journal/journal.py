@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from rulebook import batch
+from rulebook.batch import batch
 from rulebook.record import Kind, MalformedRecord, Outcome, Record
 
 BATCH_LIMIT = 1000
@@ -37,6 +38,11 @@ class PendingBatch:
 
     number: int
     body: bytes
+
+    @property
+    def content_hash(self) -> bytes:
+        """As ``rulebook.batch.Batch.content_hash``; the receipt must name it."""
+        return hashlib.sha256(self.body[: -batch.SIGNATURE_LENGTH]).digest()
 
 
 class Journal:

@@ -67,8 +67,12 @@ class Uplink:
         count = 0
         while (waiting := journal.next_batch(self.device, self._key.sign)) is not None:
             receipt = _read(BatchReceipt, self._call("POST", "/batches", waiting.body, _OCTETS))
-            if (receipt.device, receipt.number) != (self.device, waiting.number):
-                raise HostSilent(f"the receipt is for batch {receipt.number} of {receipt.device}")
+            if (receipt.device, receipt.number, receipt.content_hash) != (
+                self.device,
+                waiting.number,
+                waiting.content_hash,
+            ):
+                raise HostSilent(f"the receipt is for other content or for batch {receipt.number} of {receipt.device}")
             journal.mark_uploaded(waiting.number)
             count += 1
         return count

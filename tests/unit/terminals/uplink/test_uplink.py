@@ -254,11 +254,12 @@ def test_batches_are_sent_until_each_is_acknowledged_once(key: DeviceKey, tmp_pa
     assert intake.calls == 4
 
 
-def test_a_receipt_for_another_batch_acknowledges_nothing(key: DeviceKey, tmp_path: Path) -> None:
-    receipt = BatchReceipt(device="TOPUP-01", number=9, content_hash=bytes(32), repeated=False)
+@pytest.mark.parametrize("number", [9, 1], ids=["other number", "other content"])
+def test_a_receipt_for_another_batch_acknowledges_nothing(key: DeviceKey, tmp_path: Path, number: int) -> None:
+    receipt = BatchReceipt(device="TOPUP-01", number=number, content_hash=bytes(32), repeated=False)
     with Journal(tmp_path / "journal.db") as journal:
         journal.append(RECORD)
-        with pytest.raises(HostSilent, match="batch 9"):
+        with pytest.raises(HostSilent, match=f"batch {number}"):
             uplink(key, lambda _: httpx.Response(201, content=receipt.model_dump_json())).upload(journal)
         waiting = journal.next_batch("TOPUP-01", key.sign)
         assert waiting is not None
