@@ -20,13 +20,13 @@ class Spreading:
     list_limit: timedelta
 
 
-# Ours: no public standard gives these times. A bus meets a network in its depot, the others are always connected.
+# Ours: no public standard gives these times. A bus meets a network now and then, the others are always connected.
 SPREADING: Mapping[DeviceKind, Spreading] = MappingProxyType(
     {
-        DeviceKind.VALIDATOR: Spreading(time=timedelta(hours=24), list_limit=timedelta(hours=72)),
-        DeviceKind.GATE: Spreading(time=timedelta(hours=2), list_limit=timedelta(hours=24)),
-        DeviceKind.TOPUP: Spreading(time=timedelta(minutes=10), list_limit=timedelta(hours=2)),
-        DeviceKind.HOSPITAL: Spreading(time=timedelta(minutes=10), list_limit=timedelta(hours=2)),
+        DeviceKind.VALIDATOR: Spreading(time=timedelta(minutes=60), list_limit=timedelta(hours=72)),
+        DeviceKind.GATE: Spreading(time=timedelta(minutes=15), list_limit=timedelta(hours=24)),
+        DeviceKind.TOPUP: Spreading(time=timedelta(minutes=5), list_limit=timedelta(hours=2)),
+        DeviceKind.HOSPITAL: Spreading(time=timedelta(minutes=5), list_limit=timedelta(hours=2)),
     }
 )
 
