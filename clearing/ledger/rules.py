@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum, unique
+from operator import add
 from typing import NamedTuple, TypeAlias
 
 from clearing.ledger.accounts import Account, Limit, Side
@@ -254,7 +255,7 @@ def effect(transfer: Transfer) -> tuple[Counters, Counters]:
 
 
 def added(one: Counters, other: Counters) -> Counters:
-    return Counters(*(a + b for a, b in zip(one, other, strict=True)))
+    return Counters._make(map(add, one, other))
 
 
 def decide_all(transfers: Iterable[Transfer], accounts: Accounts) -> tuple[list[Decision], Accounts]:
@@ -271,5 +272,5 @@ def decide_all(transfers: Iterable[Transfer], accounts: Accounts) -> tuple[list[
                 settled[transfer.pending_id] = transfer.phase
             for code, change in zip((transfer.debit, transfer.credit), effect(transfer), strict=True):
                 old = standings[(transfer.book, code)]
-                standings[(transfer.book, code)] = replace(old, counters=added(old.counters, change))
+                standings[(transfer.book, code)] = Standing(old.account, added(old.counters, change))
     return decisions, working
