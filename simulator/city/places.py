@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from rulebook.messages.devices import DeviceKind
 
 ISSUER = bytes.fromhex("01991000FFFFFFFF")
+CITY = "1000"  # UnionPay region code of files 17 and 1E
 REGION = "110000"
+FUND = "employee-fund"
+# 8 bytes in files 1A and 1E, ours like the issuer's.
+INSTITUTIONS = {
+    "bus-a": bytes.fromhex("01991001FFFFFFFF"),
+    "bus-b": bytes.fromhex("01991002FFFFFFFF"),
+    "metro": bytes.fromhex("01991003FFFFFFFF"),
+}
 BUS_LINES = {"bus-a": ("B101", "B102"), "bus-b": ("B201", "B202")}
 VEHICLES_A_LINE = 3
 # 苹果园, 公主坟, 复兴门 and so on would do as well; spread over the network so that all tiers and an early-bird station occur.
