@@ -53,3 +53,70 @@ def test_load_then_compound_purchase_moves_money_log_and_trip_together(card, tra
     assert card.send(cmd.read_record(names.SFI_TRIP_LOG, 1)) == TRIP
     process = TRANSIT_PROCESS.decode(card.send(cmd.read_record(names.SFI_TRANSIT_PROCESS, 1)))
     assert process.exit_amount_minor == 300
+
+
+def test_load_tac_and_plain_purchase_tac(card, transit_sam, kit):
+    tac = kit.load(card, 5000)
+    assert tac == macs.load_tac(
+        kit.child("tac"),
+        new_balance_minor=5000,
+        online_sequence=0,
+        amount_minor=5000,
+        transaction_type=2,
+        terminal=kit.TERMINAL,
+        date=kit.DATE,
+        time=kit.TIME,
+    )
+    prove = cmd.Debited.parse_prove(card.send(cmd.get_transaction_prove(transaction_type=2, sequence=0)))
+    assert prove.tac == tac
+
+
+def test_prove_gives_the_last_purchase_and_no_other(card, transit_sam, kit):
+    first = kit.purchase(card, transit_sam, 0)
+    prove = cmd.get_transaction_prove(transaction_type=9, sequence=0)
+    assert cmd.Debited.parse_prove(card.send(prove)) == first
+    card.send(cmd.get_transaction_prove(transaction_type=6, sequence=0), 0x9406)
+    kit.purchase(card, transit_sam, 0)
+    card.send(prove, 0x9406)
+
+
+def test_a_purchase_does_not_disturb_the_prove_of_a_load(card, transit_sam, kit):
+    tac = kit.load(card, 100)
+    kit.purchase(card, transit_sam, 40)
+    prove = cmd.Debited.parse_prove(card.send(cmd.get_transaction_prove(transaction_type=2, sequence=0)))
+    assert prove.tac == tac
+
+
+def test_the_cache_is_dropped_with_its_purchase(card, transit_sam, kit):
+    kit.begin_purchase(card, transit_sam, 0, trip=TRIP)
+    kit.purchase(card, transit_sam, 0)
+    card.send(cmd.read_record(names.SFI_TRIP_LOG, 1), 0x6A83)
+
+
+def test_two_caches_of_one_record_leave_the_last(card, transit_sam, kit):
+    debit = kit.begin_purchase(card, transit_sam, 0, trip=TRIP)
+    card.send(cmd.cache_trip(bytes(48)))
+    card.send(debit)
+    assert card.send(cmd.read_record(names.SFI_TRIP_LOG, 1)) == bytes(48)
+    card.send(cmd.read_record(names.SFI_TRIP_LOG, 2), 0x6A83)
+
+
+def test_a_debit_is_not_repeated(card, transit_sam, kit):
+    kit.load(card, 1000)
+    debit = kit.begin_purchase(card, transit_sam, 300)
+    card.send(debit)
+    card.send(debit, 0x6985)
+    assert balance(card) == 700
+
+
+@pytest.mark.parametrize(("at", "command"), [(4, "load"), (6, "purchase")])
+def test_a_counter_at_its_end_says_so(card, card_memory, kit, at, command):
+    purse = card.card._context.files.directories[1].purse
+    card_memory.write(purse.offset + at, b"\xff\xff")
+    build = {"load": cmd.initialize_for_load, "purchase": cmd.initialize_for_purchase}[command]
+    card.send(build(key_id=1, amount_minor=0, terminal=kit.TERMINAL), 0x9402)
+
+
+def test_overdraft_is_nil_and_totals_agree(card, kit):
+    kit.load(card, 1000)
+    assert [int.from_bytes(card.send(cmd.get_balance(value=value)), "big") for value in range(4)] == [1000, 0, 0, 1000]
