@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -51,7 +50,7 @@ class HospitalDesk:
         self._store = store
         self._host = host
         self._sam = sam
-        self._numbers = itertools.count(store.message_count())
+        self._numbers = store.numbers()
 
     def visit(
         self,

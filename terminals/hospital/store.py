@@ -14,7 +14,11 @@ from typing import Any
 from rulebook.messages.medical import ANSWERS, REQUESTS, Answer, Infno, Request, parse, to_wire
 from rulebook.messages.problems import Problem
 
+_NUMBERS_AT_ONCE = 20  # one write for so many
+
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS numbers (reserved INTEGER NOT NULL) STRICT;
+INSERT INTO numbers SELECT 0 WHERE NOT EXISTS (SELECT * FROM numbers);
 CREATE TABLE IF NOT EXISTS visits (number INTEGER PRIMARY KEY, visit TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS messages (
   position INTEGER PRIMARY KEY, msgid TEXT NOT NULL UNIQUE, visit TEXT NOT NULL, infno TEXT NOT NULL, request TEXT NOT NULL,
@@ -86,9 +90,13 @@ class VisitStore:
                 )
                 self._database.execute("UPDATE messages SET answer = ?, refusal = ? WHERE msgid = ?", (*columns, msgid))
 
-    def message_count(self) -> int:
-        (count,) = self._database.execute("SELECT count(*) FROM messages").fetchone()
-        return int(count)
+    def numbers(self) -> Iterator[int]:
+        """Rising numbers, none of them given out before, also not before a restart."""
+        while True:
+            update = "UPDATE numbers SET reserved = reserved + ? RETURNING reserved"
+            # fetchall, because SQLite commits the statement only when its rows are read to the end.
+            [(end,)] = self._database.execute(update, (_NUMBERS_AT_ONCE,)).fetchall()
+            yield from range(end - _NUMBERS_AT_ONCE, end)
 
     def entries(self, *infnos: Infno) -> Iterator[Entry]:
         """Messages of these interfaces, in the order they were sent."""
