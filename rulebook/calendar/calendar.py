@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from functools import cache
 from importlib.resources import files
@@ -30,7 +30,7 @@ class Calendar:
     cut_off: time
     first_day: date
     last_day: date
-    overrides: Mapping[date, bool]
+    overrides: Mapping[date, bool] = field(repr=False)
 
     def business_day(self, at: datetime) -> date:
         """The business day of a moment with a time zone."""

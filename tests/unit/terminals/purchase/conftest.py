@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from card_os.crypto import purse as macs
+from card_os.crypto.secure_messaging import with_mac
 from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, blank_card
 from card_os.engine.memory import MEMORY_SIZE
@@ -39,6 +40,7 @@ from card_os.profile.transit import (
 )
 from card_os.wire import commands
 from card_os.wire import identifiers as names
+from card_os.wire.apdu import CommandApdu
 from card_os.wire.dialogue import CardGone
 from hardware.readers.drive import Ports, drive, exchange
 from hardware.vault.operations import perform
@@ -176,6 +178,13 @@ class TestCard:
         mac2 = macs.load_mac2(session, amount_minor=amount_minor, transaction_type=2, terminal=terminal, **moment)
         self._ask(commands.credit_for_load(mac2=mac2, **moment))
 
+    def block(self, *, permanent: bool) -> None:
+        """As the issuer would, under the application's line protection key."""
+        line_key = VAULT.child_key(MasterKey(KeyLabel.MAINTENANCE), [ISSUER, self.serial[-8:]])
+        self._ask(commands.select_name(names.TRANSIT_AID))
+        challenge = self._ask(commands.get_challenge())
+        self._ask(with_mac(CommandApdu(0x84, 0x1E, 0, int(permanent)), line_key, challenge=challenge))
+
     def proves(self, record: Record) -> bool:
         """Is the record's TAC what this card makes over the record's own values?"""
         return record.tac == macs.purchase_tac(
@@ -188,7 +197,7 @@ class TestCard:
             time=record.time,
         )
 
-    def _ask(self, command: commands.CommandApdu) -> bytes:
+    def _ask(self, command: CommandApdu) -> bytes:
         answer = exchange(self.reader, command)
         assert answer.sw.value == 0x9000, f"{command} answered {answer.sw}"
         return answer.data

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from card_os.profile.transit import TransitState
+from rulebook.messages.devices import DenyEntry, Parameters
 from rulebook.record import Event, Kind, Outcome, Step, Verdict
+from rulebook.tariff.demonstration import demonstration_document
+from terminals.dialogues.context import Rules
 from terminals.dialogues.purchase import Ending
 from terminals.dialogues.refusals import Refusal
 
@@ -159,6 +162,25 @@ def test_money_must_reach_for_the_whole_fare_at_the_exit(city: Any, noon: dateti
     assert (result.refusal, card.balance) == (Refusal.TOO_LITTLE_MONEY, 499)
     card.load(1)
     assert city.gate("0115").leave(card.reader, noon + timedelta(minutes=50)).gate_open
+
+
+@pytest.mark.parametrize("permanent", [False, True], ids=["temporary", "permanent"])
+def test_an_application_the_issuer_blocked_is_locked(city: Any, noon: datetime, permanent: bool) -> None:
+    card = city.card()
+    card.block(permanent=permanent)
+    result = city.bus().tap(card.reader, noon)
+    assert (result.ending, result.refusal) == (Ending.REFUSED, Refusal.LOCKED)
+
+
+def test_rules_come_from_the_parameters_clearing_answers(city: Any, noon: datetime) -> None:
+    card = city.card()
+    denied = DenyEntry(issuer=bytes.fromhex("01991000FFFFFFFF"), serial=card.serial, reported_at=noon)
+    sent = Parameters(tariff_version=4, tariff=demonstration_document(version=4), list_version=9, deny_list=[denied])
+    rules = Rules.of(Parameters.model_validate_json(sent.model_dump_json()), received_at=noon)
+    assert (rules.tariff.version, rules.deny_list.version, rules.deny_list.received_at) == (4, 9, noon)
+    assert city.bus(rules).tap(card.reader, noon).refusal is Refusal.DENIED
+    assert city.bus(rules).tap(city.card(18).reader, noon).gate_open
+    assert city.records()[-1].tariff_version == 4
 
 
 def test_a_card_of_another_kind_is_named(city: Any, noon: datetime) -> None:
