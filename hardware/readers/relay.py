@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 from card_os.wire.dialogue import CardGone
 from hardware.readers.connection import Connection
@@ -48,21 +48,8 @@ class RelayedCard:
         return _hex(answer, wanted)
 
 
-class TextLine(Protocol):
-    """The synchronous client of the library ``websockets``: ``recv`` raises when the line is closed, iteration ends."""
-
-    def send(self, message: str, /) -> None: ...
-
-    def __iter__(self) -> Any: ...
-
-
-def serve_relay(websocket: TextLine, connection: Connection) -> None:
-    """Answer the office from the counter's reader until the office closes the line. Raises ``MalformedRelay``."""
-    for text in websocket:
-        websocket.send(json.dumps(_answer(_parse(text), connection)))
-
-
-def _answer(question: dict[str, Any], connection: Connection) -> dict[str, Any]:
+def answer(question: dict[str, Any], connection: Connection) -> dict[str, Any]:
+    """The counter's answer, from ``connection``, to one message of the office. Raises ``MalformedRelay``."""
     try:
         if question.get("reset") is True:
             return {"atr": connection.reset().hex()}
@@ -71,7 +58,7 @@ def _answer(question: dict[str, Any], connection: Connection) -> dict[str, Any]:
         return {"gone": True}
 
 
-def _parse(text: str | bytes) -> dict[str, Any]:
+def _parse(text: str) -> dict[str, Any]:
     try:
         message = json.loads(text)
     except ValueError as error:
