@@ -21,7 +21,7 @@ from sqlalchemy import URL
 from backoffice.database import Database, prepare, role_passwords, role_url
 from backoffice.embedded import embedded_postgres
 from backoffice.migration import upgrade
-from clearing.ledger.accounts import TRANSIT, Kind, account, code, transit_chart
+from clearing.ledger.accounts import TRANSIT, Kind, account, code
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import open_accounts, post, verify
 from rulebook.money import Amount
@@ -64,7 +64,7 @@ async def run(administrator: URL, passwords: dict[str, str], count: int) -> None
     source = random.Random(1)
     async with database.transaction() as session:
         operators = [account(TRANSIT, Kind.OPERATOR_PAYABLE, f"o{n}") for n in range(OPERATORS)]
-        await open_accounts(session, [*transit_chart(), *operators])
+        await open_accounts(session, [account(TRANSIT, Kind.VALUE_ON_CARDS), *operators])
     await rate(database, transfers("warm", 1000, source), 1000)
     single = await rate(database, transfers("single", SINGLE, source), 1)
     print(f"one to a transaction   {single:>9,.0f} transfers/s        1")

@@ -126,23 +126,3 @@ def account(book: str, kind: Kind, owner: str = "", *, limit_minor: int = 0) -> 
 def code(kind: Kind, owner: str = "") -> str:
     """``operator-payable:bus-a``, or the kind alone."""
     return f"{kind}:{owner}" if owner else str(kind)
-
-
-_TRANSIT_KINDS = (
-    Kind.FLOAT_AT_BANK,
-    Kind.VALUE_ON_CARDS,
-    Kind.DEPOSITS_ON_CARDS,
-    Kind.OPEN_TAPS,
-    Kind.FEES,
-)
-_MEDICAL_KINDS = (Kind.FUND_AT_BANK, Kind.FUND_POOL, Kind.RETENTION)
-
-
-def transit_chart() -> list[Account]:
-    """The card company's own accounts, of which the transit book has one each."""
-    return [account(TRANSIT, kind) for kind in _TRANSIT_KINDS]
-
-
-def medical_chart(fund: str) -> list[Account]:
-    """The fund's own accounts in its medical book."""
-    return [account(medical_book(fund), kind) for kind in _MEDICAL_KINDS]

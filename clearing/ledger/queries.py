@@ -112,6 +112,15 @@ async def transfers_by_id(session: AsyncSession, ids: Iterable[str]) -> dict[str
     return {row.id: _transfer(row) for row in rows}
 
 
+async def transfers_of(session: AsyncSession, book: str, account_code: str) -> list[Transfer]:
+    """Every transfer of one account, in order of business day and id."""
+    found = select(_TRANSFERS).where(
+        TransferRow.book == book, (TransferRow.debit == account_code) | (TransferRow.credit == account_code)
+    )
+    rows = await session.execute(found.order_by(TransferRow.business_day, TransferRow.id))
+    return [_transfer(row) for row in rows]
+
+
 async def settled(session: AsyncSession, pending_ids: Iterable[str]) -> dict[str, Phase]:
     """How each of ``pending_ids`` that is no longer open was settled."""
     found = select(TransferRow.pending_id, TransferRow.phase).where(

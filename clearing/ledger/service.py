@@ -74,36 +74,28 @@ async def open_account(session: AsyncSession, account: Account) -> None:
     await open_accounts(session, [account])
 
 
-async def try_post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> list[Decision]:
-    """Store those that the rules accept, in order, each on what the ones before it left; say what became of each.
-    ``now`` is kept beside the transfers and is no part of them. Raises ``ConcurrentRepeat``."""
-    decisions, _ = await _decided(session, transfers)
-    await _store(session, decisions, now)
-    return decisions
-
-
 async def post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> list[Posted]:
-    """Store all of ``transfers`` or none. Raises ``TransfersRefused`` or ``ConcurrentRepeat``."""
-    decisions, refused = await _decided(session, transfers)
-    if refused:
+    """Store all of ``transfers`` or none, each decided on what the ones before it left. ``now`` is kept beside them and is
+    no part of them. Raises ``TransfersRefused`` or ``ConcurrentRepeat``."""
+    decisions = await _decided(session, transfers)
+    if refused := [decision for decision in decisions if isinstance(decision, Refused)]:
         raise TransfersRefused(refused)
-    await _store(session, decisions, now)
-    return [decision for decision in decisions if isinstance(decision, Posted)]
+    posted = [decision for decision in decisions if isinstance(decision, Posted)]
+    await _store(session, [p.transfer for p in posted if not p.repeated], now)
+    return posted
 
 
-async def _decided(session: AsyncSession, transfers: Sequence[Transfer]) -> tuple[list[Decision], list[Refused]]:
+async def _decided(session: AsyncSession, transfers: Sequence[Transfer]) -> list[Decision]:
     keys = {(t.book, code) for t in transfers for code in (t.debit, t.credit)}
     # The locks come first: what is read after them cannot change before this transaction ends.
     standings = await queries.lock_standings(session, keys)
     named = {t.pending_id for t in transfers if t.pending_id}
     known = await queries.transfers_by_id(session, named | {t.id for t in transfers})
     settled = await queries.settled(session, named) if named else {}
-    decisions, _ = decide_all(transfers, Accounts(standings, known, settled))
-    return decisions, [decision for decision in decisions if isinstance(decision, Refused)]
+    return decide_all(transfers, Accounts(standings, known, settled))[0]
 
 
-async def _store(session: AsyncSession, decisions: Iterable[Decision], now: datetime) -> None:
-    new = [d.transfer for d in decisions if isinstance(d, Posted) and not d.repeated]
+async def _store(session: AsyncSession, new: Sequence[Transfer], now: datetime) -> None:
     if not new:
         return
     if await queries.insert_transfers(session, new, now) != len(new):

@@ -24,7 +24,6 @@ from clearing.ledger.service import (
     open_account,
     open_accounts,
     post,
-    try_post,
     verify,
 )
 from rulebook.money import Amount
@@ -78,13 +77,6 @@ async def test_one_refused_transfer_stores_none_of_its_set(ledger: AsyncSession)
     assert refused.value.refused == (Refused(bad, Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN),)
     assert await queries.transfers_by_id(ledger, ["a", "b"]) == {}
     assert await counters(ledger, AGENT) == Counters(0, 1000, 0, 0)
-
-
-async def test_try_post_stores_what_is_accepted(ledger: AsyncSession) -> None:
-    good, bad = transfer("a", AGENT, VALUE, 300), transfer("b", AGENT, "fees", 1)
-    decisions = await try_post(ledger, [bad, good], now=NOW)
-    assert decisions == [Refused(bad, Refusal.CREDIT_ACCOUNT_NOT_FOUND), Posted(good)]
-    assert await queries.transfers_by_id(ledger, ["a", "b"]) == {"a": good}
 
 
 @pytest.mark.parametrize(("phase", "value"), [(Phase.POST, Counters(0, 400)), (Phase.VOID, Counters())])

@@ -21,7 +21,7 @@ from card_os.crypto.session import load_session_key
 from clearing.base import accounts
 from clearing.devices.tables import DeviceRow
 from clearing.facts.service import apply_fact
-from clearing.ledger.accounts import TRANSIT, Kind, account, code, transit_chart
+from clearing.ledger.accounts import TRANSIT, Kind, account, code
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import open_accounts, post
 from clearing.loads.api import router
@@ -34,6 +34,7 @@ from rulebook.money import Amount
 NOW = datetime(2026, 9, 15, 2, tzinfo=UTC)
 ISSUER, SERIAL = bytes.fromhex("01991000FFFFFFFF"), bytes.fromhex("03109910000000000017")
 TERMINAL = bytes.fromhex("991000000901")
+COMPANY = [account(TRANSIT, Kind.FLOAT_AT_BANK), account(TRANSIT, Kind.VALUE_ON_CARDS)]
 VAULT = SoftwareVault.demonstration(CLEARING_LABELS)
 KEYS = {"TOPUP-01": Ed25519PrivateKey.generate(), "BUS-A-0012": Ed25519PrivateKey.generate()}
 ID = {"issuer": ISSUER.hex(), "serial": SERIAL.hex(), "purse": 2, "online_sequence": 0, "device": "TOPUP-01"}
@@ -82,7 +83,7 @@ async def fill(database: Database) -> None:
     async with database.transaction() as session:
         session.add(device("TOPUP-01", "topup", "agent-1", TERMINAL))
         session.add(device("BUS-A-0012", "validator", "bus-a", bytes.fromhex("991000000012")))
-        await open_accounts(session, [*transit_chart(), account(TRANSIT, Kind.AGENT_PREFUNDED, "agent-1")])
+        await open_accounts(session, [*COMPANY, account(TRANSIT, Kind.AGENT_PREFUNDED, "agent-1")])
         await post(session, [prefunding], now=NOW)
         await apply_fact(session, FeedItem(number=1, fact=card))
 

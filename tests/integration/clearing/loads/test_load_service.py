@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from card_os.crypto.purse import load_mac1, load_mac2, load_tac
 from card_os.crypto.session import load_session_key
 from clearing.facts.service import apply_fact
-from clearing.ledger.accounts import TRANSIT, Kind, account, code, transit_chart
+from clearing.ledger.accounts import TRANSIT, Kind, account, code
 from clearing.ledger.rules import Counters, Purpose, Transfer
 from clearing.ledger.service import balances, open_accounts, post, verify
 from clearing.loads import queries
@@ -37,6 +37,7 @@ NOW = datetime(2026, 9, 15, 2, tzinfo=UTC)
 DAY = date(2026, 9, 15)
 ISSUER, SERIAL = bytes.fromhex("01991000FFFFFFFF"), bytes.fromhex("03109910000000000017")
 TERMINAL = bytes.fromhex("991000000901")
+COMPANY = [account(TRANSIT, Kind.FLOAT_AT_BANK), account(TRANSIT, Kind.VALUE_ON_CARDS)]
 VAULT = SoftwareVault.demonstration(CLEARING_LABELS)
 AGENT = code(Kind.AGENT_PREFUNDED, "agent-1")
 VALUE = code(Kind.VALUE_ON_CARDS)
@@ -113,7 +114,7 @@ CARD = CardFact(
 
 
 async def set_up(session: AsyncSession, cover: int = 10_000, fact: CardFact | None = CARD) -> None:
-    await open_accounts(session, [*transit_chart(), account(TRANSIT, Kind.AGENT_PREFUNDED, "agent-1")])
+    await open_accounts(session, [*COMPANY, account(TRANSIT, Kind.AGENT_PREFUNDED, "agent-1")])
     opening = {"book": TRANSIT, "debit": code(Kind.FLOAT_AT_BANK), "business_day": DAY}
     await post(
         session,
