@@ -5,7 +5,7 @@ Everything on it was put there by commands; see ``stock`` for what a blank one h
 
 from __future__ import annotations
 
-from card_os.engine import administration, commands, purse, reading, sam, security
+from card_os.engine import administration, commands, parsing, purse, reading, sam, security
 from card_os.engine.context import Context, Random
 from card_os.engine.files import FileSystem
 from card_os.engine.memory import Memory
@@ -40,7 +40,7 @@ class Card:
         context = self._context
         context.challenge, context.session.challenge = context.session.challenge, b""
         try:
-            parsed = commands.parse(command)
+            parsed = parsing.parse(command)
             if isinstance(parsed, commands.SelectFile | commands.SelectName):
                 return self._select(parsed)
             return ResponseApdu(_perform(context, parsed), StatusWord.OK)

@@ -1,0 +1,241 @@
+"""Commands parsed once, at the border. Every byte that is wrong is refused here, with its status word."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from card_os.crypto.secret import Secret
+from card_os.engine import commands
+from card_os.engine.refusal import Refusal
+from card_os.wire.apdu import CommandApdu
+from card_os.wire.commands import ELECTRONIC_PURSE
+
+_INITIALIZE = struct.Struct(">BI6s")
+_CREDIT = struct.Struct(">4s3s4s")
+_DEBIT = struct.Struct(">I4s3s4s")
+_SAM_INITIALIZE = struct.Struct(">4sHIB4s3sBB8s8s")
+_SECURE = 0x04
+_FOLLOWING = 0x02
+_RECORD_NUMBER = 0x04
+
+
+def parse(apdu: CommandApdu) -> commands.Command:
+    """Refuses with 6E00, 6D00, 6A86, 6700, 6A80."""
+    parser = _PARSERS.get((apdu.cla, apdu.ins))
+    if parser is None:
+        raise Refusal(0x6D00 if apdu.cla in _CLASSES else 0x6E00)
+    return parser(apdu)
+
+
+def _require(condition: bool, sw: int) -> None:
+    if not condition:
+        raise Refusal(sw)
+
+
+def _length(apdu: CommandApdu, *lengths: int) -> None:
+    if len(apdu.data) not in lengths:
+        raise Refusal(0x6700)
+
+
+def _parameters(apdu: CommandApdu, p1: int, p2: int | None = None) -> None:
+    if apdu.p1 != p1 or (p2 is not None and apdu.p2 != p2):
+        raise Refusal(0x6A86)
+
+
+def _secured(apdu: CommandApdu) -> CommandApdu | None:
+    return apdu if apdu.cla & _SECURE else None
+
+
+def _select(apdu: CommandApdu) -> commands.Command:
+    if apdu.p1 == 0x04 and apdu.p2 in (0x00, _FOLLOWING):
+        _require(1 <= len(apdu.data) <= 16, 0x6700)
+        return commands.SelectName(apdu.data, apdu.p2 == _FOLLOWING)
+    _require(apdu.p1 in (0x00, 0x02) and apdu.p2 == 0x00, 0x6A86)
+    _length(apdu, 2)
+    return commands.SelectFile(int.from_bytes(apdu.data, "big"))
+
+
+def _place(apdu: CommandApdu) -> tuple[int | None, int]:
+    """SFI (None: the current EF) and offset of a binary command."""
+    if apdu.p1 & 0x80:
+        _require(not apdu.p1 & 0x60, 0x6A86)
+        return apdu.p1 & 0x1F, apdu.p2
+    return None, apdu.p1 << 8 | apdu.p2
+
+
+def _read_binary(apdu: CommandApdu) -> commands.Command:
+    _length(apdu, 0)
+    return commands.ReadBinary(*_place(apdu), apdu.ne)
+
+
+def _update_binary(apdu: CommandApdu) -> commands.Command:
+    _require(bool(apdu.data), 0x6700)
+    return commands.UpdateBinary(*_place(apdu), apdu.data, _secured(apdu))
+
+
+def _read_record(apdu: CommandApdu) -> commands.Command:
+    _length(apdu, 0)
+    _require(apdu.p2 & 7 in (0, _RECORD_NUMBER) and apdu.p1 > 0, 0x6A86)
+    return commands.ReadRecord(apdu.p2 >> 3, apdu.p1, not apdu.p2 & _RECORD_NUMBER, apdu.ne)
+
+
+def _update_record(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p2 & 7 == _RECORD_NUMBER and apdu.p1 > 0, 0x6A86)
+    _require(bool(apdu.data), 0x6700)
+    return commands.UpdateRecord(apdu.p2 >> 3, apdu.p1, apdu.data, _secured(apdu))
+
+
+def _append_record(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 == 0 and not apdu.p2 & 7, 0x6A86)
+    _require(bool(apdu.data), 0x6700)
+    return commands.AppendRecord(apdu.p2 >> 3, apdu.data, _secured(apdu))
+
+
+def _get_challenge(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _require(apdu.ne in (4, 8) and not apdu.data, 0x6700)
+    return commands.GetChallenge(apdu.ne or 0)
+
+
+def _internal_authenticate(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0)
+    _length(apdu, 16)
+    return commands.InternalAuthenticate(apdu.p2, apdu.data[:8], apdu.data[8:])
+
+
+def _external_authenticate(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0)
+    _length(apdu, 8, 16)
+    return commands.ExternalAuthenticate(apdu.p2, apdu.data[:8], apdu.data[8:])
+
+
+def _verify(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0)
+    _length(apdu, 2, 3, 4, 5, 6)
+    return commands.Verify(apdu.p2, Secret(apdu.data))
+
+
+def _change_or_reload_pin(apdu: CommandApdu) -> commands.Command:
+    if apdu.p1 == 0x01:
+        old, mark, new = apdu.data.partition(b"\xff")
+        _require(bool(mark) and 2 <= len(old) <= 6 and 2 <= len(new) <= 6, 0x6A80)
+        return commands.ChangePin(apdu.p2, Secret(old), Secret(new))
+    _parameters(apdu, 0)
+    _length(apdu, 6, 7, 8, 9, 10)
+    return commands.ReloadPin(apdu.p2, Secret(apdu.data[:-4]), apdu.data[-4:])
+
+
+def _create_file(apdu: CommandApdu) -> commands.Command:
+    _require(len(apdu.data) >= 7, 0x6700)
+    return commands.CreateFile(apdu.p1 << 8 | apdu.p2, apdu.data[0], apdu.data[1:])
+
+
+def _write_key(apdu: CommandApdu) -> commands.Command:
+    return commands.WriteKey(None if apdu.p1 == 0x01 else apdu.p1, apdu.p2, apdu)
+
+
+def _block(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 == 0 and apdu.p2 in (0, 1), 0x6A86)
+    return commands.BlockApplication(apdu.p2 == 1, apdu)
+
+
+def _unblock(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    return commands.UnblockApplication(apdu)
+
+
+def _get_balance(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 <= 3 and apdu.p2 == ELECTRONIC_PURSE, 0x6A86)
+    _length(apdu, 0)
+    return commands.GetBalance(apdu.p1)
+
+
+def _initialize(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 in (0x00, 0x01, 0x03) and apdu.p2 == ELECTRONIC_PURSE, 0x6A86)
+    _length(apdu, _INITIALIZE.size)
+    key_id, amount, terminal = _INITIALIZE.unpack(apdu.data)
+    if apdu.p1 == 0x00:
+        return commands.InitializeForLoad(key_id, amount, terminal)
+    return commands.InitializeForPurchase(apdu.p1 == 0x03, key_id, amount, terminal)
+
+
+def _credit(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, _CREDIT.size)
+    return commands.CreditForLoad(*_CREDIT.unpack(apdu.data))
+
+
+def _capp(apdu: CommandApdu) -> commands.Command:
+    _require(not apdu.p2 & 7, 0x6A86)
+    _require(bool(apdu.data), 0x6700)
+    return commands.UpdateCappCache(apdu.p2 >> 3, apdu.p1, apdu.data)
+
+
+def _debit(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 1, 0)
+    _length(apdu, _DEBIT.size)
+    return commands.Debit(*_DEBIT.unpack(apdu.data))
+
+
+def _prove(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0)
+    _length(apdu, 2)
+    return commands.GetTransactionProve(apdu.p2, int.from_bytes(apdu.data, "big"))
+
+
+def _sam_initialize(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, _SAM_INITIALIZE.size)
+    return commands.SamInitialize(*_SAM_INITIALIZE.unpack(apdu.data))
+
+
+def _sam_credit(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, 4)
+    return commands.SamCredit(apdu.data)
+
+
+def _sam_session(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0x48)
+    _length(apdu, 24)
+    return commands.SamSession(apdu.p2, apdu.data[:8], apdu.data[8:16], apdu.data[16:])
+
+
+def _sam_encrypt(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, 8)
+    return commands.SamEncrypt(apdu.data)
+
+
+_PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
+    (0x00, 0xA4): _select,
+    (0x00, 0xB0): _read_binary,
+    (0x00, 0xD6): _update_binary,
+    (0x04, 0xD6): _update_binary,
+    (0x00, 0xB2): _read_record,
+    (0x00, 0xDC): _update_record,
+    (0x04, 0xDC): _update_record,
+    (0x00, 0xE2): _append_record,
+    (0x04, 0xE2): _append_record,
+    (0x00, 0x84): _get_challenge,
+    (0x00, 0x88): _internal_authenticate,
+    (0x00, 0x82): _external_authenticate,
+    (0x00, 0x20): _verify,
+    (0x80, 0x5E): _change_or_reload_pin,
+    (0x80, 0xE0): _create_file,
+    (0x84, 0xD4): _write_key,
+    (0x84, 0x1E): _block,
+    (0x84, 0x18): _unblock,
+    (0x80, 0x5C): _get_balance,
+    (0x80, 0x50): _initialize,
+    (0x80, 0x52): _credit,
+    (0x80, 0xDC): _capp,
+    (0x80, 0x54): _debit,
+    (0x80, 0x5A): _prove,
+    (0x80, 0x70): _sam_initialize,
+    (0x80, 0x72): _sam_credit,
+    (0xBF, 0xDE): _sam_session,
+    (0x80, 0xFA): _sam_encrypt,
+}
+_CLASSES = frozenset(cla for cla, _ in _PARSERS)
