@@ -12,6 +12,7 @@ class CardMemory:
         self._cells = bytearray(content)
         self._remaining: int | None = None
         self._powered = True
+        self._spoils = False
 
     @property
     def size(self) -> int:
@@ -22,9 +23,10 @@ class CardMemory:
         """What is in the cells now: a card's state to keep, copy or compare."""
         return bytes(self._cells)
 
-    def cut_after(self, byte_count: int) -> None:
-        """Power goes after ``byte_count`` further written bytes; 0 cuts before the next byte."""
-        self._remaining = byte_count
+    def cut_after(self, byte_count: int, *, spoil: bool = False) -> None:
+        """Power goes after ``byte_count`` further written bytes; 0 cuts before the next byte. With ``spoil`` the cell that
+        was to be written next holds neither its old nor its new value."""
+        self._remaining, self._spoils = byte_count, spoil
 
     def restore_power(self) -> None:
         self._remaining, self._powered = None, True
@@ -46,5 +48,11 @@ class CardMemory:
         if self._remaining is not None:
             self._remaining -= allowed
             if allowed < len(data):
+                if self._spoils:
+                    self._cells[offset + allowed] = _neither(self._cells[offset + allowed], data[allowed])
                 self._powered = False
                 raise PowerLost(f"cut after {allowed} of {len(data)} bytes at {offset}")
+
+
+def _neither(old: int, new: int) -> int:
+    return next(value for value in (0x5A, 0x00, 0xFF) if value not in (old, new))

@@ -70,8 +70,9 @@ COMMANDS: dict[str, Callable[[Any, Any, Any], CommandApdu]] = {
 }
 
 
+@pytest.mark.parametrize("spoil", [False, True], ids=["clean", "spoilt cell"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_old_or_new_state_at_every_byte(card, card_memory, transit_sam, kit, name):
+def test_old_or_new_state_at_every_byte(card, card_memory, transit_sam, kit, name, spoil):
     loaded(card, transit_sam, kit)
     image = card_memory.content
 
@@ -89,7 +90,7 @@ def test_old_or_new_state_at_every_byte(card, card_memory, transit_sam, kit, nam
     seen = set()
     for cut in range(100_000):
         desk, memory, command = fresh()
-        memory.cut_after(cut)
+        memory.cut_after(cut, spoil=spoil)
         try:
             assert desk.send(command) == answer
             break
