@@ -38,6 +38,9 @@ there is no card."""
 
 _JOIN_LIMIT_S = 5.0
 
+_emptied_s: dict[tuple[str, int], float] = {}
+"""When the slot at an address was last emptied by this process, whichever ``VirtualReader`` did it."""
+
 
 class NoVirtualReader(OSError):
     """No vpcd listens where the card should be inserted."""
@@ -84,7 +87,6 @@ class VirtualReader:
         self._lock = threading.Lock()
         self._slot: Slot | None = None
         self._line: socket.socket | None = None
-        self._emptied_s = -EMPTY_AT_LEAST_S
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
@@ -102,7 +104,8 @@ class VirtualReader:
         Raises ``NoVirtualReader``.
         """
         self.remove()
-        time.sleep(max(0.0, self._emptied_s + EMPTY_AT_LEAST_S - time.monotonic()))
+        if self._address in _emptied_s:
+            time.sleep(max(0.0, _emptied_s[self._address] + EMPTY_AT_LEAST_S - time.monotonic()))
         line, slot = self._connect(), Slot(card)
         self._line, self._slot = line, slot
         self._thread = threading.Thread(
@@ -161,7 +164,7 @@ class VirtualReader:
         finally:
             with self._lock:
                 self._slot = None
-                self._emptied_s = time.monotonic()
+                _emptied_s[self._address] = time.monotonic()
 
     def _answer_all(self, line: socket.socket, slot: Slot) -> None:
         received = bytearray()
