@@ -6,8 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ try:
 except DaemonUnavailable as missing:
     print("missing", missing, flush=True)
 """
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A killed process leaves its files. Short, as a socket's path is; readable, as the daemon is nobody."""
+    with tempfile.TemporaryDirectory(prefix="cc-") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
 
 
 def start(readers: str) -> tuple[subprocess.Popen[str], Path, str]:
@@ -74,7 +84,6 @@ def test_the_daemon_dies_with_a_killed_user():
     process.kill()
     process.communicate(timeout=LIMIT_S)
     assert wait_until(lambda: not listening(path))
-    path.unlink()
 
 
 def test_two_processes_have_two_daemons():
