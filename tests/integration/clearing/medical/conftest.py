@@ -233,3 +233,14 @@ def counter_at(fund: AsyncSession, office: FundOffice) -> Callable[[str, str], C
 @pytest.fixture
 def counter(counter_at: Callable[[str, str], Counter]) -> Counter:
     return counter_at("HOSP-1-01", "hospital-1")
+
+
+@pytest.fixture
+def counter_in(office: FundOffice) -> Callable[[AsyncSession, str, str, Any], Counter]:
+    """A counter in a transaction of the test's own; the fund is set up by ``set_up``."""
+    return lambda session, device, institution, numbers: Counter(session, office, Desk(device, institution), numbers)
+
+
+@pytest.fixture
+def set_up() -> Callable[[AsyncSession], Any]:
+    return set_up_fund
