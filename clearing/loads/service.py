@@ -266,6 +266,7 @@ def _standing(attempt: Attempt, given: Authorisation) -> LoadStanding:
     return LoadStanding(
         state=attempt.state,
         amount_minor=attempt.amount_minor,
+        balance_minor=given.balance_minor,
         terminal=given.terminal,
         date=given.date,
         time=given.time,

@@ -62,10 +62,11 @@ class LoadState(StrEnum):
 
 
 class LoadStanding(Message):
-    """Where a load stands after a confirmation or a question."""
+    """Where a load stands after a confirmation or a question: what is under its TAC, with ``balance_minor`` before it."""
 
     state: LoadState
     amount_minor: int
+    balance_minor: int
     terminal: Hex
     date: Hex
     time: Hex

@@ -12,7 +12,7 @@ from dataclasses import replace
 from card_os.crypto.purse import TransactionType
 from card_os.crypto.secret import Secret
 from card_os.profile.codecs import MalformedFile
-from card_os.profile.transit import MANAGEMENT, PUBLIC_APPLICATION
+from card_os.profile.transit import LOG_RECORD, MANAGEMENT, PUBLIC_APPLICATION
 from card_os.wire import commands
 from card_os.wire import identifiers as names
 from card_os.wire.apdu import ResponseApdu
@@ -32,6 +32,8 @@ from terminals.dialogues.load_results import Desk, Loaded, LoadResult, LoadUnkno
 from terminals.uplink import HostRefused
 
 _NOT_PROVABLE = 0x9406
+_RECORD_NOT_FOUND = 0x6A83
+_LOG_LENGTH = 10  # records of file 18 (standards.md §4.1)
 _WRONG_OR_BLOCKED_PIN = (*range(0x63C0, 0x63D0), 0x6983)
 _BALANCE_BITS = 0x7FFFFFFF  # the top bit can be set and is no part of the value (standards.md §1.2)
 
@@ -106,7 +108,7 @@ def _initialize(purse: PurseAtDesk, amount_minor: int) -> Dialogue[LoadInitializ
 def _finish(purse: PurseAtDesk, intent: Record) -> Dialogue[None]:
     """What this desk began with this card and does not know the end of."""
     card = yield from _initialize(purse, 0)  # only asks for the counters
-    if card.online_sequence == intent.card_sequence:
+    if card.online_sequence == intent.card_sequence or (yield from _another_took_its_place(intent)):
         yield Persist(ending(intent, Outcome.VOID))
         return
     tac = yield from _prove(intent.card_sequence)
@@ -115,18 +117,34 @@ def _finish(purse: PurseAtDesk, intent: Record) -> Dialogue[None]:
         yield from _confirm(purse, intent.card_sequence, tac)
 
 
-def _finish_elsewhere(purse: PurseAtDesk, sequence: int, refusal: HostRefused) -> Dialogue[None]:
+def _another_took_its_place(intent: Record) -> Dialogue[bool]:
+    """The card's log has a load under the intent's sequence, and it is not this one: another desk came first."""
+    for number in range(1, _LOG_LENGTH + 1):
+        answer = yield from ask_card(commands.read_record(names.SFI_LOG, number), 0x9000, _RECORD_NOT_FOUND)
+        if answer.sw != StatusWord.OK:
+            return False
+        entry = LOG_RECORD.decode(answer.data)
+        if (entry.type, entry.sequence) == (TransactionType.LOAD, intent.card_sequence):
+            done = (entry.amount_minor, entry.terminal, bytes.fromhex(entry.date), bytes.fromhex(entry.time))
+            return done != (intent.amount_minor, intent.sam_terminal, intent.date, intent.time)
+    return False
+
+
+def _finish_elsewhere(purse: PurseAtDesk, card: LoadInitialized, refusal: HostRefused) -> Dialogue[None]:
     """An earlier load of another desk that the host has no proof of: the card's last one."""
+    sequence = card.online_sequence - 1
     standing: LoadStanding = yield ToHost(question(purse, sequence))
     tac = yield from _prove(sequence)
     if tac is None:
         raise _refused_by_host(refusal)
     yield Persist(
         replace(
-            intent_draft(purse, sequence, key_version=0, algorithm=0, balance_before_minor=0),
+            intent_draft(purse, card),
             kind=Kind.FINDING,
             outcome=Outcome.DONE,
+            card_sequence=sequence,
             amount_minor=standing.amount_minor,
+            balance_before_minor=standing.balance_minor,
             sam_terminal=standing.terminal,
             date=standing.date,
             time=standing.time,
@@ -152,7 +170,7 @@ def _authorise(purse: PurseAtDesk) -> Dialogue[tuple[LoadInitialized, LoadAuthor
             raise _refused_by_host(refusal) from refusal
         open_load = refusal
     try:
-        yield from _finish_elsewhere(purse, card.online_sequence - 1, open_load)
+        yield from _finish_elsewhere(purse, card, open_load)
         card = yield from _initialize(purse, purse.amount.minor)
         return card, (yield ToHost(request(purse, card)))
     except HostRefused as refusal:
@@ -160,13 +178,7 @@ def _authorise(purse: PurseAtDesk) -> Dialogue[tuple[LoadInitialized, LoadAuthor
 
 
 def _credit(purse: PurseAtDesk, card: LoadInitialized, authorised: LoadAuthorised) -> Dialogue[LoadResult]:
-    draft = intent_draft(
-        purse,
-        card.online_sequence,
-        key_version=card.key_version,
-        algorithm=card.algorithm,
-        balance_before_minor=card.balance_minor,
-    )
+    draft = intent_draft(purse, card)
     intent = replace(draft, journal_sequence=(yield Persist(draft)))
     command = commands.credit_for_load(date=purse.at.date, time=purse.at.time, mac2=authorised.mac2)
     try:

@@ -67,9 +67,7 @@ def request(purse: PurseAtDesk, card: LoadInitialized) -> LoadRequest:
     )
 
 
-def intent_draft(
-    purse: PurseAtDesk, sequence: int, *, key_version: int, algorithm: int, balance_before_minor: int
-) -> Record:
+def intent_draft(purse: PurseAtDesk, card: LoadInitialized) -> Record:
     """The intent: every input of the TAC."""
     return Record(
         kind=Kind.INTENT,
@@ -81,13 +79,13 @@ def intent_draft(
         serial=purse.serial,
         city=purse.city,
         card_class=purse.card_class,
-        key_version=key_version,
-        algorithm=algorithm,
+        key_version=card.key_version,
+        algorithm=card.algorithm,
         purse=ELECTRONIC_PURSE,
         transaction_type=TransactionType.LOAD,
         amount_minor=purse.amount.minor,
-        balance_before_minor=balance_before_minor,
-        card_sequence=sequence,
+        balance_before_minor=card.balance_minor,
+        card_sequence=card.online_sequence,
         sam_terminal=purse.desk.terminal,
         date=purse.at.date,
         time=purse.at.time,

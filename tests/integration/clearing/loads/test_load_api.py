@@ -159,6 +159,7 @@ async def test_a_load_over_http(client: httpx.AsyncClient) -> None:
     assert posted.json() == {
         "state": "posted",
         "amount_minor": 3000,
+        "balance_minor": 0,
         "terminal": TERMINAL.hex().upper(),
         "date": "20260915",
         "time": "100000",

@@ -19,6 +19,7 @@ from card_os.profile.transit import MANAGEMENT, PUBLIC_APPLICATION, TRANSIT, Man
 from card_os.wire import commands
 from card_os.wire import identifiers as names
 from card_os.wire.apdu import CommandApdu
+from card_os.wire.dialogue import CardGone, HostSilent
 from clearing.loads.rules import (
     Attempt,
     Authorisation,
@@ -203,6 +204,7 @@ def _standing(attempt: Attempt, given: Authorisation) -> LoadStanding:
     return LoadStanding(
         state=attempt.state,
         amount_minor=attempt.amount_minor,
+        balance_minor=given.balance_minor,
         terminal=given.terminal,
         date=given.date,
         time=given.time,
@@ -211,6 +213,47 @@ def _standing(attempt: Attempt, given: Authorisation) -> LoadStanding:
 
 def _refused(reason: LoadRefusal | ConfirmationRefusal) -> HostRefused:
     return HostRefused(Problem(title="refused", status=409, reason=reason))
+
+
+@dataclass
+class Pulled:
+    """Answers ``steps`` commands; the next one is the last, executed or not, and its answer never comes."""
+
+    card: ByteCard
+    steps: int
+    executed: bool
+
+    @property
+    def atr(self) -> bytes:
+        return self.card.atr
+
+    def reset(self) -> bytes:
+        return self.card.reset()
+
+    def transmit(self, command: bytes) -> bytes:
+        self.steps -= 1
+        if self.steps >= 0:
+            return self.card.transmit(command)
+        if self.steps == -1 and self.executed:
+            self.card.transmit(command)
+        raise CardGone("pulled")
+
+
+@dataclass
+class Silent:
+    """Answers ``steps`` messages; the next one gets none, whether it was acted on or not."""
+
+    host: Callable[[Message], Message]
+    steps: int
+    acted: bool
+
+    def __call__(self, message: Message) -> Message:
+        self.steps -= 1
+        if self.steps == -1:
+            if self.acted:
+                self.host(message)
+            raise HostSilent("no answer")
+        return self.host(message)
 
 
 @dataclass
@@ -244,6 +287,13 @@ class City:
         )
         return TopUpDesk(settings, journal=journal or self.journal(name), host=host or self.host)
 
+    def pulled(self, steps: int, executed: bool) -> Pulled:
+        self.card.reset()
+        return Pulled(self.card, steps, executed)
+
+    def silent(self, steps: int, acted: bool) -> Silent:
+        return Silent(self.host, steps, acted)
+
     def journal(self, name: str = "TOPUP-01") -> Journal:
         return Journal(self.folder / name)
 
@@ -253,7 +303,12 @@ def content() -> bytes:
     return personalised()
 
 
+@pytest.fixture(scope="session")
+def new_city(content: bytes) -> Callable[[Path], City]:
+    """Makes cities with a card each, for tests that need many."""
+    return lambda folder: City(ByteCard(Card(CardMemory(content), random.Random(2).randbytes)), Host(), folder)
+
+
 @pytest.fixture
-def city(content: bytes, tmp_path: Path) -> City:
-    card = ByteCard(Card(CardMemory(content), random.Random(2).randbytes))
-    return City(card, Host(), tmp_path)
+def city(new_city: Callable[[Path], City], tmp_path: Path) -> City:
+    return new_city(tmp_path)

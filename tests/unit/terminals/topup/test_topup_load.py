@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from card_os.crypto.purse import load_tac
-from card_os.engine.bytecard import ByteCard
-from card_os.wire.dialogue import CardGone, HostSilent
+from card_os.wire.dialogue import CardGone
 from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
@@ -29,47 +26,6 @@ PIN = "123456"
 CARD_STEPS = 7  # SELECT, READ 15, READ 17, GET BALANCE, VERIFY, INITIALIZE FOR LOAD, CREDIT FOR LOAD
 CREDIT = CARD_STEPS - 1
 HOST_STEPS = 2  # request, confirmation
-
-
-@dataclass
-class Pulled:
-    """Answers ``steps`` commands; the next one is the last, executed or not, and its answer never comes."""
-
-    card: ByteCard
-    steps: int
-    executed: bool
-
-    @property
-    def atr(self) -> bytes:
-        return self.card.atr
-
-    def reset(self) -> bytes:
-        return self.card.reset()
-
-    def transmit(self, command: bytes) -> bytes:
-        self.steps -= 1
-        if self.steps >= 0:
-            return self.card.transmit(command)
-        if self.steps == -1 and self.executed:
-            self.card.transmit(command)
-        raise CardGone("pulled")
-
-
-@dataclass
-class Silent:
-    """Answers ``steps`` messages; the next one gets none, whether it was acted on or not."""
-
-    host: Callable[[Message], Message]
-    steps: int
-    acted: bool
-
-    def __call__(self, message: Message) -> Message:
-        self.steps -= 1
-        if self.steps == -1:
-            if self.acted:
-                self.host(message)
-            raise HostSilent("no answer")
-        return self.host(message)
 
 
 def records(journal: Journal) -> list[tuple[Kind, Outcome]]:
@@ -132,7 +88,7 @@ def test_a_card_pulled_at_any_step_ends_clearly_and_the_next_load_settles_it(
 ) -> None:
     journal = city.journal()
     desk = city.desk(journal=journal)
-    result = desk.load(Pulled(city.card, step, executed), AMOUNT, PIN, NOW)
+    result = desk.load(city.pulled(step, executed), AMOUNT, PIN, NOW)
     credited = step == CREDIT and executed
     expected = LoadUnknown(amount=AMOUNT) if step == CREDIT else NotLoaded(reason=Reason.CARD_GONE)
     assert (result, city.balance) == (expected, 3000 if credited else 0)
@@ -155,7 +111,7 @@ def test_an_unknown_is_finished_in_the_journal_before_the_next_load(
 ) -> None:
     journal = city.journal()
     desk = city.desk(journal=journal)
-    desk.load(Pulled(city.card, CREDIT, executed), AMOUNT, PIN, NOW)
+    desk.load(city.pulled(CREDIT, executed), AMOUNT, PIN, NOW)
     load(city, desk)
     assert records(journal)[:3] == [(Kind.INTENT, Outcome.NONE), (Kind.OUTCOME, Outcome.UNKNOWN), ending]
     assert journal.records(3, 3)[0].refers_to == 1
@@ -164,18 +120,30 @@ def test_an_unknown_is_finished_in_the_journal_before_the_next_load(
 @pytest.mark.parametrize("executed", [False, True], ids=["not executed", "executed"])
 @pytest.mark.parametrize("step", range(CARD_STEPS))
 def test_another_desk_settles_what_the_first_left_open(city: Any, step: int, executed: bool) -> None:
-    city.desk("TOPUP-01").load(Pulled(city.card, step, executed), AMOUNT, PIN, NOW)
+    city.desk("TOPUP-01").load(city.pulled(step, executed), AMOUNT, PIN, NOW)
     assert isinstance(load(city, city.desk("TOPUP-02"), Amount(500)), Loaded)
     assert_no_money_is_unexplained(city)
 
 
 def test_a_load_of_another_desk_is_found_with_its_own_amount_terminal_and_time(city: Any) -> None:
-    city.desk("TOPUP-01").load(Pulled(city.card, CREDIT, True), AMOUNT, PIN, NOW)
+    city.desk("TOPUP-01").load(city.pulled(CREDIT, True), AMOUNT, PIN, NOW)
     journal = city.journal("TOPUP-02")
     load(city, city.desk("TOPUP-02", journal=journal), Amount(500))
     finding: Record = journal.records(1, 1)[0]
+    assert (finding.balance_before_minor, finding.key_version, finding.outcome) == (0, 1, Outcome.DONE)
     assert (finding.kind, finding.device, finding.card_sequence) == (Kind.FINDING, "TOPUP-02", 0)
     assert (finding.amount_minor, finding.sam_terminal.hex(), finding.refers_to) == (3000, "991000000901", 0)
+
+
+def test_an_unknown_whose_place_another_desk_took_is_void(city: Any) -> None:
+    """The card can prove its load 0, yet that was not the first desk's: the TAC must not be put down to its intent."""
+    journal = city.journal("TOPUP-01")
+    first = city.desk("TOPUP-01", journal=journal)
+    first.load(city.pulled(CREDIT, False), AMOUNT, PIN, NOW)
+    load(city, city.desk("TOPUP-02"), Amount(500))
+    assert isinstance(load(city, first, Amount(700)), Loaded)
+    assert records(journal)[2] == (Kind.OUTCOME, Outcome.VOID)
+    assert_no_money_is_unexplained(city)
 
 
 def test_a_desk_killed_between_credit_and_outcome_finishes_after_its_restart(city: Any) -> None:
@@ -201,7 +169,7 @@ def test_a_desk_killed_between_credit_and_outcome_finishes_after_its_restart(cit
 @pytest.mark.parametrize("acted", [False, True], ids=["host did nothing", "host acted"])
 @pytest.mark.parametrize("step", range(HOST_STEPS))
 def test_a_host_silent_at_any_step_ends_clearly_and_the_next_load_settles_it(city: Any, step: int, acted: bool) -> None:
-    desk = city.desk(host=Silent(city.host, step, acted))
+    desk = city.desk(host=city.silent(step, acted))
     result = load(city, desk)
     if step == 0:
         assert result == NotLoaded(reason=Reason.HOST_SILENT)
@@ -215,7 +183,7 @@ def test_a_host_silent_at_any_step_ends_clearly_and_the_next_load_settles_it(cit
 
 @pytest.mark.parametrize("acted", [False, True])
 def test_an_undelivered_tac_is_offered_again(city: Any, acted: bool) -> None:
-    desk = city.desk(host=Silent(city.host, 1, acted))
+    desk = city.desk(host=city.silent(1, acted))
     load(city, desk)
     resent = desk.resend()
     assert (resent.confirmed, resent.waiting, resent.refused) == (1, 0, ())
@@ -224,13 +192,13 @@ def test_an_undelivered_tac_is_offered_again(city: Any, acted: bool) -> None:
 
 
 def test_an_undelivered_tac_survives_a_restart_of_the_desk(city: Any) -> None:
-    load(city, city.desk(host=Silent(city.host, 1, False)))
+    load(city, city.desk(host=city.silent(1, False)))
     assert city.desk().resend().confirmed == 1
     assert_no_money_is_unexplained(city)
 
 
 def test_a_host_that_stays_silent_leaves_the_tac_waiting(city: Any) -> None:
-    host = Silent(city.host, 1, False)
+    host = city.silent(1, False)
     desk = city.desk(host=host)
     load(city, desk)
     host.steps = 0
@@ -238,7 +206,7 @@ def test_a_host_that_stays_silent_leaves_the_tac_waiting(city: Any) -> None:
 
 
 def test_a_proof_the_host_refuses_is_told_and_not_sent_again(city: Any) -> None:
-    desk = city.desk(host=Silent(city.host, 1, False))
+    desk = city.desk(host=city.silent(1, False))
     load(city, desk)
     city.host.loads.clear()
     refused = desk.resend()
@@ -350,14 +318,21 @@ def test_a_blank_card_has_nothing_to_load(city: Any) -> None:
 
 @pytest.mark.parametrize("sw", ["6F00", "6581", "6200"])
 def test_a_status_that_says_nothing_of_the_money_leaves_the_load_unknown(city: Any, sw: str) -> None:
-    class Vague(Pulled):
+    pulled = city.pulled(CREDIT, True)
+
+    class Vague:
+        atr = b""
+
+        def reset(self) -> bytes:
+            return b""
+
         def transmit(self, command: bytes) -> bytes:
             try:
-                return super().transmit(command)
+                return bytes(pulled.transmit(command))
             except CardGone:
                 return bytes.fromhex(sw)
 
     desk = city.desk()
-    assert desk.load(Vague(city.card, CREDIT, True), AMOUNT, PIN, NOW) == LoadUnknown(amount=AMOUNT)
+    assert desk.load(Vague(), AMOUNT, PIN, NOW) == LoadUnknown(amount=AMOUNT)
     assert isinstance(load(city, desk, Amount(500)), Loaded)
     assert_no_money_is_unexplained(city)

@@ -57,7 +57,9 @@ LOAD_ID = {
     "purse": 2,
     "online_sequence": 1,
 }
-STANDING = LoadStanding(state=LoadState.POSTED, amount_minor=5000, terminal=bytes(6), date=bytes(4), time=bytes(3))
+STANDING = LoadStanding(
+    state=LoadState.POSTED, amount_minor=5000, balance_minor=0, terminal=bytes(6), date=bytes(4), time=bytes(3)
+)
 REQUEST = LoadRequest(
     **LOAD_ID,
     amount_minor=5000,
