@@ -33,11 +33,11 @@ class ServiceFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the two services listen, and the token they know one another by."""
+    """Where the two services listen, the token they know one another by, and role reader's way to the database."""
 
     urls: Mapping[str, str]
     token: str
-    log_folder: Path
+    reader: URL
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def running_services(folder: Path, *, vault: str, administrator_url: str = "") -
             stack.enter_context(_service(name, urls[name], environment, logs / f"{name}.log"))
         for name in SERVICES:
             _wait_until_up(name, urls[name], logs / f"{name}.log")
-        yield Services(urls, token, logs)
+        yield Services(urls, token, role_url(administrator, "reader", passwords, DATABASE))
 
 
 async def _set_up(administrator: URL, passwords: Mapping[str, str]) -> None:

@@ -55,21 +55,28 @@ class Diary:
         return self.taps.total()
 
 
-@dataclass(slots=True)
 class CityDay:
     """``cards`` by person, ``units`` by terminal; ``report_loss`` tells issuing and lets clearing know."""
 
-    cards: Sequence[Witness]
-    units: Sequence[Unit]
-    readers: Readers
-    clock: CityClock
-    random: Random
-    report_loss: Callable[[int], None]
-    diary: Diary = field(default_factory=Diary)
-
-    def __post_init__(self) -> None:
-        self._parameters = ParameterReader(self.clock)
-        self._by_kind = {kind: [unit for unit in self.units if unit.place.kind is kind] for kind in DeviceKind}
+    def __init__(
+        self,
+        *,
+        cards: Sequence[Witness],
+        units: Sequence[Unit],
+        readers: Readers,
+        clock: CityClock,
+        random: Random,
+        report_loss: Callable[[int], None],
+    ) -> None:
+        self.diary = Diary()
+        self._cards = cards
+        self._units = units
+        self._readers = readers
+        self._clock = clock
+        self._random = random
+        self._report_loss = report_loss
+        self._parameters = ParameterReader(clock)
+        self._by_kind = {kind: [unit for unit in units if unit.place.kind is kind] for kind in DeviceKind}
 
     def play(self, plan: Sequence[Happening]) -> Iterator[Happening]:
         """Let it all happen, in order; yields each happening when it is over."""
@@ -78,15 +85,15 @@ class CityDay:
             while happening.at >= next_contact:
                 self.contact(next_contact)
                 next_contact += CONTACT_EVERY
-            self.clock.now = happening.at
+            self._clock.now = happening.at
             self._happen(happening)
             yield happening
         self.contact(plan[-1].at + LAST_CONTACT)
 
     def contact(self, at: datetime) -> None:
         """Every terminal has a network for a moment: batches up, tariff and deny list down."""
-        self.clock.now = at
-        for unit in self.units:
+        self._clock.now = at
+        for unit in self._units:
             self.diary.batches += unit.upload()
             unit.learn(self._parameters.rules(unit.uplink))
 
@@ -101,26 +108,26 @@ class CityDay:
             case Visit():
                 self._visit(happening)
             case Loss():
-                self.report_loss(happening.person)
+                self._report_loss(happening.person)
 
     def _load(self, load: Load) -> None:
         unit = self._by_kind[DeviceKind.TOPUP][load.desk]
         assert isinstance(unit.machine, TopUpDesk)
-        card = self.readers.field(unit.number, self.cards[load.person])
+        card = self._readers.field(unit.number, self._cards[load.person])
         result = unit.machine.load(card, load.amount, PIN, load.at)
         self.diary.loads[_load_word(result)] += 1
 
     def _bus(self, tap: BusTap) -> None:
         unit = self._by_kind[DeviceKind.VALIDATOR][tap.vehicle]
         assert isinstance(unit.machine, Validator)
-        chip = self.cards[tap.person]
-        card = self.readers.field(unit.number, Pulled(chip, executed=tap.executed) if tap.pulled else chip)
+        chip = self._cards[tap.person]
+        card = self._readers.field(unit.number, Pulled(chip, executed=tap.executed) if tap.pulled else chip)
         self._note(unit.machine.tap(card, tap.at))
 
     def _metro(self, tap: MetroTap) -> None:
         unit = self._by_kind[DeviceKind.GATE][tap.gate]
         assert isinstance(unit.machine, Gate)
-        card = self.readers.field(unit.number, self.cards[tap.person])
+        card = self._readers.field(unit.number, self._cards[tap.person])
         self._note(unit.machine.enter(card, tap.at) if tap.entering else unit.machine.leave(card, tap.at))
 
     def _note(self, result: TapResult) -> None:
@@ -129,17 +136,17 @@ class CityDay:
     def _visit(self, visit: Visit) -> None:
         unit = self._by_kind[DeviceKind.HOSPITAL][visit.hospital]
         assert isinstance(unit.machine, HospitalDesk)
-        card = self.readers.field(unit.number, self.cards[visit.person])
+        card = self._readers.field(unit.number, self._cards[visit.person])
         self.diary.visits[unit.machine.visit(card, self._charges(), visit.at).outcome] += 1
 
     def _charges(self) -> list[FeeItem]:
-        chosen = self.random.sample(_FEES, self.random.randint(2, 5))
+        chosen = self._random.sample(_FEES, self._random.randint(2, 5))
         return [
             FeeItem(
                 code=code,
                 name=name,
                 price=yuan(price),
-                count=Decimal(self.random.randint(1, _LARGEST_COUNT)),
+                count=Decimal(self._random.randint(1, _LARGEST_COUNT)),
                 item_class=item_class,
             )
             for code, name, price, item_class in chosen

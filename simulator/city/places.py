@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from rulebook.messages.devices import DeviceKind
 
+DAY = date(2026, 9, 15)  # a Tuesday and a working day
 ISSUER = bytes.fromhex("01991000FFFFFFFF")
 CITY = "1000"  # UnionPay region code of files 17 and 1E
 REGION = "110000"

@@ -1,0 +1,127 @@
+"""The auditor knows what every card really did and asks whether the ledger says the same, item by item.
+
+design.md, "What must always hold", 1: value on cards by the ledger − balances on the cards = debits not yet received −
+loads not yet confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from sqlalchemy import URL, NullPool, text
+
+from backoffice.database import Database
+from card_os.wire import commands
+from card_os.wire import identifiers as names
+from card_os.wire.apdu import ResponseApdu
+from clearing.ledger.accounts import TRANSIT, Kind
+from clearing.ledger.rules import Phase, Purpose
+from simulator.city.witness import Movement, Witness
+
+
+@unique
+class ItemKind(StrEnum):
+    DEBIT_NOT_RECEIVED = "debit_not_received"  # the card paid, no record of it has come
+    LOAD_NOT_CONFIRMED = "load_not_confirmed"  # the card was loaded, its TAC has not come
+    NEVER_HAPPENED = "never_happened"  # the ledger moved money for something no card did
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One card transaction that card and ledger do not both know; ``amount_minor`` fen, above zero."""
+
+    kind: ItemKind
+    transaction: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerMovement:
+    """``transaction`` as ``TransactionId`` writes it: ``tap:issuer:serial:purse:sequence``, or ``load:…``."""
+
+    transaction: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """``ledger_minor`` is value on cards by the ledger, ``cards_minor`` what is on the cards."""
+
+    ledger_minor: int
+    cards_minor: int
+    items: tuple[Item, ...]
+    disagreeing: tuple[str, ...]
+
+    @property
+    def explained(self) -> bool:
+        """Whether the items account for the whole difference, and nothing was invented."""
+        signs = {ItemKind.DEBIT_NOT_RECEIVED: 1, ItemKind.LOAD_NOT_CONFIRMED: -1, ItemKind.NEVER_HAPPENED: 0}
+        by_items = sum(signs[item.kind] * item.amount_minor for item in self.items)
+        invented = any(item.kind is ItemKind.NEVER_HAPPENED for item in self.items)
+        return not invented and not self.disagreeing and self.ledger_minor - self.cards_minor == by_items
+
+
+def audit(cards: Mapping[str, Witness], ledger: Iterable[LedgerMovement], *, ledger_minor: int) -> Audit:
+    """``cards`` by ``issuer:serial`` (upper-case hex)."""
+    booked = {(movement.transaction, movement.amount_minor) for movement in ledger}
+    done = {
+        (_transaction(card, moved.movement, moved.sequence), moved.amount_minor): moved.movement
+        for card, witness in cards.items()
+        for moved in witness.moved
+        if moved.amount_minor
+    }
+    items = [Item(_MISSING[done[key]], *key) for key in sorted(done.keys() - booked)]
+    items += [Item(ItemKind.NEVER_HAPPENED, *key) for key in sorted(booked - done.keys())]
+    balances = {card: balance_on(witness) for card, witness in cards.items()}
+    disagreeing = tuple(sorted(card for card, minor in balances.items() if minor != cards[card].balance_minor))
+    return Audit(ledger_minor, sum(balances.values()), tuple(items), disagreeing)
+
+
+_MISSING = {Movement.DEBIT: ItemKind.DEBIT_NOT_RECEIVED, Movement.LOAD: ItemKind.LOAD_NOT_CONFIRMED}
+_WORDS = {Movement.DEBIT: "tap", Movement.LOAD: "load"}
+_PURSE = 2
+
+
+def _transaction(card: str, movement: Movement, sequence: int) -> str:
+    return f"{_WORDS[movement]}:{card}:{_PURSE}:{sequence:05d}"
+
+
+def balance_on(card: Witness) -> int:
+    """Fen on the purse, as the card itself says; it is taken out of its reader for that."""
+    inner = card.card
+    inner.reset()
+    inner.transmit(commands.select_name(names.TRANSIT_AID).encode())
+    answer = ResponseApdu.parse(inner.transmit(commands.get_balance().encode()))
+    return int.from_bytes(answer.data, "big")
+
+
+async def read_ledger(reader: URL) -> tuple[list[LedgerMovement], int]:
+    """What the transit book says of cards, and its value on cards; as role reader, past the service that wrote it."""
+    database = Database(reader, poolclass=NullPool)
+    try:
+        async with database.reading() as session:
+            transfers = (await session.execute(_TRANSFERS, {"book": TRANSIT})).all()
+            value = await session.scalar(_VALUE, {"book": TRANSIT, "code": str(Kind.VALUE_ON_CARDS)})
+    finally:
+        await database.close()
+    return _movements([tuple(row) for row in transfers]), int(value or 0)
+
+
+_TRANSFERS = text("SELECT id, purpose, phase, amount_minor FROM clearing.ledger_transfer WHERE book = :book")
+_VALUE = text("SELECT credits_posted - debits_posted FROM clearing.ledger_account WHERE book = :book AND code = :code")
+_OF_TAPS = frozenset({Purpose.FARE, Purpose.HELD})
+
+
+def _movements(rows: Sequence[tuple[str, str, str, int]]) -> list[LedgerMovement]:
+    """Taps by fare or on "open taps"; loads by what posted them, whose id is that of the reservation and a suffix."""
+    movements = []
+    for id_, purpose, phase, minor in rows:
+        if purpose in _OF_TAPS:
+            movements.append(LedgerMovement(id_.rpartition(":")[0], minor))
+        elif purpose == Purpose.LOAD and (phase == Phase.POST or id_.endswith("/anew")):
+            word, issuer, serial, purse, sequence, _ = id_.split(":")
+            transaction = f"{word}:{issuer.upper()}:{serial.upper()}:{purse}:{int(sequence):05d}"
+            movements.append(LedgerMovement(transaction, minor))
+    return movements
