@@ -10,10 +10,13 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
-from clearing.ledger.accounts import TRANSIT, Account, Kind, account
+from clearing.intake.queries import records_of_window
+from clearing.ledger.accounts import TRANSIT, Account, account
+from clearing.ledger.accounts import Kind as AccountKind
 from clearing.ledger.rules import Transfer
 from clearing.ledger.service import balances, close_chain, open_accounts, post, verify
 from clearing.ledger.sheet import position_of_float
+from clearing.loads.service import confirm
 from clearing.participants.service import city
 from clearing.settlement import queries
 from clearing.settlement.encoding import canonical_json, decode, encode
@@ -24,6 +27,8 @@ from clearing.settlement.rules import settle
 from clearing.settlement.tables import WindowRow
 from clearing.verification.tac import right_claims
 from hardware.vault.vault import Vault
+from rulebook.messages.loads import LoadConfirmation
+from rulebook.record import Event, Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,15 @@ async def propose(session: AsyncSession, vault: Vault, number: int, *, actor: st
     row = await _window(session, number, WindowState.OPEN)
     await _refuse_before_the_last_is_closed(session, number)
     business_day = (await city(session)).rules().calendar.business_day(now)
+    await _confirm_loads(session, vault, number, now=now)
     inputs = await gather(session, number, business_day)
     encoded = encode(settle(inputs, partial(right_claims, vault)))
+    # Gathered before the row changes: a query would flush it half changed.
+    row.manifest = canonical_json(await manifest(session, inputs, encoded))
+    row.result = encoded
     row.state = WindowState.PROPOSED
     row.business_day = business_day
     row.proposed_by, row.proposed_at = actor, now
-    row.manifest = canonical_json(await manifest(session, inputs, encoded))
-    row.result = encoded
     await session.flush()
     session.add(WindowRow(number=number + 1, state=WindowState.OPEN, opened_at=now))
     await session.flush()
@@ -93,7 +100,7 @@ async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
     books = sorted((await city(session)).keepers)
     faults = [str(fault) for book in books for fault in await verify(session, book)]
     lines = position_of_float(await balances(session, TRANSIT)).lines
-    float_, cards = lines.get(Kind.FLOAT_AT_BANK, 0), lines.get(Kind.VALUE_ON_CARDS, 0)
+    float_, cards = lines.get(AccountKind.FLOAT_AT_BANK, 0), lines.get(AccountKind.VALUE_ON_CARDS, 0)
     return [
         Check(
             "positions_add_to_nil",
@@ -122,6 +129,22 @@ async def _window(session: AsyncSession, number: int, state: WindowState) -> Win
     return row
 
 
+async def _confirm_loads(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> None:
+    """A load whose confirmation was lost on its way is posted by the TAC in the desk's journal. What does not prove a
+    load is left to the record's own end."""
+    for record in await records_of_window(session, number):
+        if record.event is Event.LOAD and record.kind is not Kind.INTENT and record.outcome is Outcome.DONE:
+            proof = LoadConfirmation(
+                device=record.device,
+                issuer=record.issuer,
+                serial=record.serial,
+                purse=record.purse,
+                online_sequence=record.card_sequence,
+                tac=record.tac,
+            )
+            await confirm(session, vault, proof, now=now)
+
+
 async def _refuse_before_the_last_is_closed(session: AsyncSession, number: int) -> None:
     """A window's chain and counters go on where the one before it ended."""
     before = await queries.window(session, number - 1)
@@ -134,10 +157,10 @@ def _accounts(transfers: Iterable[Transfer]) -> list[Account]:
     """Those kept for holders come into being with the first refund."""
     codes = {(t.book, code) for t in transfers for code in (t.debit, t.credit)}
     return [
-        account(book, Kind.REFUNDS_OWED, owner)
+        account(book, AccountKind.REFUNDS_OWED, owner)
         for book, code in sorted(codes)
         for kind, _, owner in [code.partition(":")]
-        if kind == Kind.REFUNDS_OWED
+        if kind == AccountKind.REFUNDS_OWED
     ]
 
 
