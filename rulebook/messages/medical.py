@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum, unique
 from fractions import Fraction
 from typing import Annotated, Any, Generic, TypeVar
@@ -31,29 +31,33 @@ from rulebook.money import ZERO, Amount
 
 LOCAL_FORMAT = "%Y-%m-%d %H:%M:%S"
 CHALLENGE_LENGTH = 16
+_WHOLE_DIGITS, _PLACES = 14, 10  # numeric 16,2 for amounts; rates and counts have more places
+
+
+def _exact(value: Any) -> Fraction:
+    """A decimal number from JSON (string or exact number); the limits keep a short text from becoming a huge number."""
+    if isinstance(value, bool) or not isinstance(value, str | Decimal | int):
+        raise ValueError('must be a decimal string, e.g. "12.34"')
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise ValueError(f'{value!r} is no decimal number; write e.g. "12.34"') from error
+    if not number.is_finite() or number.adjusted() >= _WHOLE_DIGITS or -int(number.as_tuple().exponent) > _PLACES:
+        raise ValueError(f"has more than {_WHOLE_DIGITS} digits before or {_PLACES} after the point")
+    return Fraction(number)
 
 
 def _to_amount(value: Any) -> Amount:
     if isinstance(value, Amount):
         return value
-    if isinstance(value, bool) or not isinstance(value, str | Decimal | int):
-        raise ValueError('must be yuan as a decimal string, e.g. "12.34"')
-    try:
-        fen = Fraction(value) * 100
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f'{value!r} is no amount; write yuan as e.g. "12.34"') from error
+    fen = _exact(value) * 100
     if fen.denominator != 1:
         raise ValueError(f"{value} is finer than a fen; send two decimal places")
     return Amount(fen.numerator)
 
 
 def _to_rate(value: Any) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, str | Decimal | int | Fraction):
-        raise ValueError('must be a decimal string from 0 to 1, e.g. "0.10"')
-    try:
-        rate = Fraction(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{value!r} is no decimal number") from error
+    rate = value if isinstance(value, Fraction) else _exact(value)
     if not 0 <= rate <= 1:
         raise ValueError(f"{value} is outside 0 to 1")
     return rate
@@ -312,7 +316,7 @@ class FeeDetail(Message):
     med_list_codg: str
     medins_list_codg: str
     det_item_fee_sumamt: Charge
-    cnt: Decimal
+    cnt: Annotated[Decimal, Field(gt=0, max_digits=16, decimal_places=4)]
     pric: Charge
     expContent: FeeLineExtension  # noqa: N815 — the national name
 

@@ -12,7 +12,7 @@ from hardware.readers.connection import Connection
 from hardware.readers.drive import Ports, drive
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.base import Message
-from rulebook.messages.medical import AccountUse, Infno, MedicalRefusal, MedicalType, SettlementOutput
+from rulebook.messages.medical import AccountUse, Infno, MedicalRefusal, MedicalType, SettlementOutput, StatementResult
 from terminals.hospital.exchange import insist, resend, send, take_back
 from terminals.hospital.forms import Forms, HospitalSetup
 from terminals.hospital.reconciliation import detail_request, rows_of, settled_rows, totals_requests
@@ -127,7 +127,7 @@ class HospitalDesk:
         totals = []
         for request in totals_requests(rows, day, forms):
             info = self._drive(insist(request)).output.stmtinfo
-            if info.stmt_rslt_dscr:
+            if info.stmt_rslt is not StatementResult.BALANCED:
                 totals.append(info.stmt_rslt_dscr)
         if not totals:
             return Reconciled(totals=(), rows=())

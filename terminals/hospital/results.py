@@ -9,13 +9,16 @@ from fractions import Fraction
 
 from rulebook.messages.medical import FeeResult, ItemClass, ReconciliationResultRow, SettlementOutput
 from rulebook.messages.problems import Problem
-from rulebook.money import Amount, Rounding
+from rulebook.money import ZERO, Amount, Rounding
 from terminals.dialogues.read_identity import SamVerdict
+
+_COUNT_PLACES = 4  # cnt is numeric 16,4 in 2204
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeItem:
-    """One thing the hospital did or handed out. ``first_self_pay`` is the item's own rate for class B, where it has one."""
+    """One thing the hospital did or handed out. ``count`` above nil with at most 4 decimal places, ``price`` not negative;
+    ``first_self_pay`` is the item's own rate for class B, where it has one."""
 
     code: str
     name: str
@@ -23,6 +26,12 @@ class FeeItem:
     count: Decimal
     item_class: ItemClass
     first_self_pay: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.price < ZERO:
+            raise ValueError(f"{self.code}: price is {self.price}; it must not be negative")
+        if not self.count.is_finite() or self.count <= 0 or self.count != round(self.count, _COUNT_PLACES):
+            raise ValueError(f"{self.code}: count is {self.count}; above nil, at most {_COUNT_PLACES} decimal places")
 
     @property
     def total(self) -> Amount:

@@ -232,6 +232,12 @@ def test_an_item_is_priced_half_up() -> None:
     assert item.total == yuan("0.03")
 
 
+@pytest.mark.parametrize("changes", [{"price": yuan("-1")}, {"count": Decimal(0)}, {"count": Decimal("0.00001")}])
+def test_an_item_the_fund_would_refuse_is_refused_at_once(items: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="price|count"):
+        replace(items[0], **changes)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"), [({"number": 100}, "0 to 99"), ({"institution": "x" * 13}, "more than 12")]
 )
