@@ -234,7 +234,7 @@ def test_an_item_is_priced_half_up() -> None:
 
 @pytest.mark.parametrize("changes", [{"price": yuan("-1")}, {"count": Decimal(0)}, {"count": Decimal("0.00001")}])
 def test_an_item_the_fund_would_refuse_is_refused_at_once(items: Any, changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="price|count"):
+    with pytest.raises(ValueError, match=r"price|count"):
         replace(items[0], **changes)
 
 
