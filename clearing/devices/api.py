@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Response
 
 from backoffice.staff import Staff
 from backoffice.web import Now, ServiceDep, require_role
+from clearing.demonstration import DEVICES
 from clearing.devices import service
 from clearing.devices.identity import DeviceDep
 from rulebook.messages.devices import DeviceEnrolment, DeviceInvitation, DeviceInvited, Parameters
 
 router = APIRouter(tags=["devices"])
-Steward = Annotated[Staff, Depends(require_role("devices"))]
+Steward = Annotated[Staff, Depends(require_role(DEVICES))]
 
 
 @router.post("/devices/invitations", status_code=201)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.verification.context import bcd_moment, moment
 from rulebook.calendar import DayNotCovered
 from rulebook.record import Event, Record
 from rulebook.tariff import History, HistoryUnreadable, NoFare, PricedFare, Ride, RiderClass, Tariff, price
-
-# File 1A (standards.md §4.5): entry station, entry time BCD, transfer data.
-_ENTRY_STATION = slice(35, 43)
-_ENTRY_TIME = slice(67, 74)
-_TRANSFER_DATA = slice(115, 120)
 
 
 class NotPriceable(Exception):
@@ -28,27 +25,22 @@ def reprice(record: Record, tariffs: Mapping[int, Tariff]) -> PricedFare:
     if charged_at is None:
         raise NotPriceable("date and time are no time of the calendar")
     try:
-        history = History.none(charged_at)
-        if record.capp_before:
-            history = History.from_transfer_data(record.capp_before[_TRANSFER_DATA], at=charged_at)
-        return price(_ride(record), tariff, history)
-    except (HistoryUnreadable, NoFare, DayNotCovered) as error:
+        card = TRANSIT_PROCESS.decode(record.capp_before) if record.capp_before else TransitProcess()
+        history = History.from_card(card.month, card.month_paid_minor, at=charged_at)
+        return price(_ride(record, card, charged_at), tariff, history)
+    except (HistoryUnreadable, NoFare, DayNotCovered, ValueError) as error:
         raise NotPriceable(str(error)) from error
 
 
-def _ride(record: Record) -> Ride:
-    charged_at = moment(record)
-    assert charged_at is not None  # reprice has looked
+def _ride(record: Record, card: TransitProcess, charged_at: datetime) -> Ride:
     rider_class = RiderClass.of_code(record.card_class)
     if record.event is not Event.EXIT:
         return Ride(line=record.line, entered_at=charged_at, charged_at=charged_at, rider_class=rider_class)
-    entered_at = bcd_moment(record.capp_before[_ENTRY_TIME])
-    entry = record.capp_before[_ENTRY_STATION].rstrip(b"\x00").decode("ascii", "replace")
-    if entered_at is None or not entry or not record.place:
+    entered_at = bcd_moment(bytes.fromhex(card.entry_time))
+    if entered_at is None:
         raise NotPriceable("file 1A as read at the exit shows no entry")
     return Ride(
-        line=record.line,
-        entry=entry,
+        entry=card.entry_station.rstrip(b"\x00").decode("ascii"),
         exit=record.place,
         entered_at=entered_at,
         charged_at=charged_at,

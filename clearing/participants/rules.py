@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum, unique
 from importlib.resources import files
@@ -15,8 +14,8 @@ from clearing.ledger.accounts import Account, Kind, account
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
+from rulebook.deny_list import SPREADING
 from rulebook.messages.base import Hex
-from rulebook.messages.devices import DeviceKind
 from rulebook.money import Amount
 
 
@@ -59,19 +58,28 @@ class _Opening(_Closed):
     purpose: Purpose
 
 
+class _Institution(_Closed):
+    """A hospital a fund pays; ``level`` as the fund's policies know it."""
+
+    institution: str
+    level: str
+
+
 class _Policy(_Closed):
     our_issuers: tuple[Hex, ...]
-    spreading_minutes: dict[DeviceKind, int]
     upload_horizon_days: int
     calendar: str
 
 
 class City(_Closed):
-    """``keepers``: whose the accounts of a book are that name no participant."""
+    """``keepers``: whose the accounts of a book are that name no participant. ``personal_opening_minor``: by fund, what an
+    insured person's account begins with when the fund first hears of the person (fen)."""
 
     participants: tuple[Participant, ...]
     keepers: dict[str, str]
     opening: tuple[_Opening, ...]
+    personal_opening_minor: dict[str, Annotated[int, Field(gt=0, strict=True)]]
+    institutions: dict[str, tuple[_Institution, ...]]
     policy: _Policy
 
     @model_validator(mode="after")
@@ -108,24 +116,13 @@ class City(_Closed):
     def rules(self) -> Policy:
         return Policy(
             our_issuers=frozenset(self.policy.our_issuers),
-            spreading={kind: timedelta(minutes=m) for kind, m in self.policy.spreading_minutes.items()},
+            spreading={kind: spreading.time for kind, spreading in SPREADING.items()},
             upload_horizon=timedelta(days=self.policy.upload_horizon_days),
             calendar=calendar_named(self.policy.calendar),
         )
 
     def parties(self) -> Mapping[str, tuple[str, ...]]:
         return {participant.id: participant.books for participant in self.participants}
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Participants by id, in both languages."""
-
-    by_id: Mapping[str, Participant]
-
-    def of(self, id_: str) -> str:
-        participant = self.by_id.get(id_)
-        return f"{participant.zh} {participant.en}" if participant else id_
 
 
 def demonstration() -> City:

@@ -11,10 +11,16 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.benefits.funding import Institution, PayIn, open_fund, pay_in
+from clearing.facts.tables import InsuredFactRow
+from clearing.ledger.accounts import Kind, code, medical_book
+from clearing.ledger.queries import accounts
+from clearing.ledger.rules import Purpose
 from clearing.ledger.service import open_accounts, post
 from clearing.participants.rules import City
 from clearing.participants.tables import CityRow, TariffRow
 from rulebook.calendar import BUSINESS_ZONE
+from rulebook.money import Amount
 from rulebook.tariff import Tariff, load_tariff
 
 
@@ -30,9 +36,32 @@ async def publish_city(session: AsyncSession, city: City, *, now: datetime) -> N
         session.add(CityRow(version=newest.version + 1 if newest else 1, document=document, published_at=now))
         await session.flush()
     await open_accounts(session, city.accounts())
+    await _open_funds(session, city)
     if newest is None:
         day = now.astimezone(BUSINESS_ZONE).date()
         await post(session, city.opening_transfers(day), now=now)
+
+
+async def _open_funds(session: AsyncSession, city: City) -> None:
+    names = {participant.id: participant.zh for participant in city.participants}
+    for fund, institutions in city.institutions.items():
+        hospitals = [Institution(each.institution, names[each.institution], each.level) for each in institutions]
+        await open_fund(session, fund, hospitals)
+
+
+async def open_personal_accounts(session: AsyncSession, *, now: datetime) -> int:
+    """Give every insured person whom a fund has newly heard of the account and its opening balance; how many."""
+    opened = 0
+    for fund, minor in (await city(session)).personal_opening_minor.items():
+        persons = set(await session.scalars(select(InsuredFactRow.person).where(InsuredFactRow.fund == fund)))
+        book = medical_book(fund)
+        keys = [(book, code(Kind.PERSONAL_ACCOUNT, person)) for person in persons]
+        there = {known.owner for known in await accounts(session, keys)}
+        new = [PayIn(f"opening:{person}", person, Amount(minor)) for person in sorted(persons - there)]
+        day = now.astimezone(BUSINESS_ZONE).date()
+        await pay_in(session, fund, new, business_day=day, now=now, purpose=Purpose.OPENING)
+        opened += len(new)
+    return opened
 
 
 async def publish_tariff(session: AsyncSession, document: Mapping[str, Any], *, now: datetime) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.settlement.model import WindowResult, WindowState
@@ -45,7 +46,7 @@ async def suspended_before(session: AsyncSession, number: int) -> list[RecordId]
     last = (
         select(DecisionRow)
         .where(DecisionRow.window < number)
-        .distinct(DecisionRow.device, DecisionRow.journal_sequence)
+        .ext(distinct_on(DecisionRow.device, DecisionRow.journal_sequence))
         .order_by(DecisionRow.device, DecisionRow.journal_sequence, DecisionRow.window.desc())
         .subquery()
     )

@@ -28,6 +28,7 @@ from clearing.settlement.tables import WindowRow
 from clearing.verification.tac import right_claims
 from hardware.vault.vault import Vault
 from rulebook.messages.loads import LoadConfirmation
+from rulebook.money import Amount
 from rulebook.record import Event, Kind, Outcome
 
 
@@ -40,6 +41,15 @@ class Check:
     en: str
     holds: bool
     detail: str
+
+
+# What the float must be there for at any time: everything card holders could ask for.
+_HOLDERS_MONEY = (
+    AccountKind.VALUE_ON_CARDS,
+    AccountKind.DEPOSITS_ON_CARDS,
+    AccountKind.OPEN_TAPS,
+    AccountKind.REFUNDS_OWED,
+)
 
 
 async def preview(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> WindowResult:
@@ -100,7 +110,7 @@ async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
     books = sorted((await city(session)).keepers)
     faults = [str(fault) for book in books for fault in await verify(session, book)]
     lines = position_of_float(await balances(session, TRANSIT)).lines
-    float_, cards = lines.get(AccountKind.FLOAT_AT_BANK, 0), lines.get(AccountKind.VALUE_ON_CARDS, 0)
+    float_, holders = lines.get(AccountKind.FLOAT_AT_BANK, 0), sum(lines.get(kind, 0) for kind in _HOLDERS_MONEY)
     return [
         Check(
             "positions_add_to_nil",
@@ -113,8 +123,8 @@ async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
             "float_covers_cards",
             "备付金覆盖卡内余额",
             "the float covers the cards",
-            float_ >= cards,
-            f"{float_} ≥ {cards}",
+            float_ >= holders,
+            f"{Amount(float_)} / {Amount(holders)}",
         ),
         Check("books_balance", "账簿平衡", "the books balance", not faults, "; ".join(faults)),
     ]

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     LOAD_UNKNOWN = "load_unknown"
     LOAD_DIFFERS = "load_differs"
     MAC2_WRONG = "mac2_wrong"
+    CONFIRMS = "confirms"
     NONE = "none"
 
 
@@ -77,6 +78,7 @@ RULES: dict[Reason, Rule] = {
     Reason.LOAD_UNKNOWN: Rule(_S, False, "充值未授权", "clearing has authorised no such load"),
     Reason.LOAD_DIFFERS: Rule(_R, False, "充值金额不符", "the amount is not the one authorised for this load"),
     Reason.MAC2_WRONG: Rule(_S, True, "MAC2 错误，闸门未开", "the PSAM found MAC2 wrong; the gate stayed shut"),
+    Reason.CONFIRMS: Rule(Status.ACCEPTED, False, "证实已知交易", "a finding that proves what is known already"),
     Reason.NONE: Rule(Status.ACCEPTED, False, "正常", "in order"),
 }
 

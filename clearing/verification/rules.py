@@ -83,6 +83,7 @@ def _claim_checks(
     yield inputs.issuer not in context.policy.our_issuers, Reason.OTHER_ISSUER
     yield at is None, Reason.CLOCK_UNREADABLE
     yield claim not in right, Reason.TAC_WRONG
+    yield known == claim.fingerprint and evidence.kind is Kind.FINDING, Reason.CONFIRMS
     yield known == claim.fingerprint, Reason.REPEATED
     yield known is not None, Reason.REPEATED_WITH_OTHER_CONTENT
     yield card is None, Reason.CARD_UNKNOWN
@@ -171,7 +172,9 @@ def _of_open_outcome(outcome: Record, transaction: Transaction, settled: Claim |
     """Of REFUSED, UNKNOWN and VOID: nothing moves by them."""
     if outcome.outcome is not Outcome.UNKNOWN or settled is not None or transaction.id in context.settled:
         return Reason.NONE
-    return Reason.NONE if _did_not_happen([outcome], transaction) else Reason.INTENT_WITHOUT_OUTCOME
+    siblings = [row for row in transaction.outcomes if row.refers_to == outcome.refers_to]
+    same = [row for row in siblings if row.device == outcome.device]
+    return Reason.NONE if _did_not_happen(same, transaction) else Reason.INTENT_WITHOUT_OUTCOME
 
 
 def _of_bare_finding(finding: Record) -> Reason:

@@ -36,7 +36,7 @@ def test_a_tap_in_order_is_paid_to_its_operator(town: Any) -> None:
 
 def test_every_reason_has_a_rule_and_a_rank() -> None:
     assert set(RULES) == set(PRECEDENCE) == set(Reason)
-    assert [reason for reason in Reason if RULES[reason].status is Status.ACCEPTED] == [Reason.NONE]
+    assert [reason for reason in Reason if RULES[reason].status is Status.ACCEPTED] == [Reason.CONFIRMS, Reason.NONE]
 
 
 def tap_time(record: Record) -> datetime:
@@ -198,6 +198,23 @@ def test_a_finding_from_another_terminal_joins_the_intent_and_pays_the_first_ope
     result = town.settle()
     assert set(_reasons(result).values()) == {Reason.NONE}
     assert _moved(result) == PAID
+
+
+def test_a_finding_of_what_is_known_already_confirms_it(town: Any) -> None:
+    intent, _ = town.tap(1, 0)
+    town.finding(intent, "BUS-B-0001")
+    result = town.settle()
+    assert _moved(result) == PAID
+    assert _reasons(result)["BUS-B-0001", 1] is Reason.CONFIRMS
+
+
+def test_an_unknown_end_that_is_later_shown_void_leaves_nothing_open(town: Any) -> None:
+    intent = town.intent(1, 0)
+    town.outcome(intent, Outcome.UNKNOWN)
+    town.outcome(intent, Outcome.VOID)
+    result = town.settle()
+    assert set(_reasons(result).values()) == {Reason.NONE}
+    assert not result.posted
 
 
 def test_a_finding_proves_the_one_intent_of_several_that_its_tac_fits(town: Any) -> None:

@@ -1,0 +1,131 @@
+"""The clearing service: ``uvicorn clearing.app:from_environment --factory``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import make_url
+
+from backoffice.database import Database
+from backoffice.settings import Settings
+from backoffice.web import Page, Service, create_service_app
+from clearing.base import accounts
+from clearing.benefits import api as benefits
+from clearing.demonstration import ACCOUNTS, ROLES
+from clearing.devices import api as devices
+from clearing.facts import api as facts
+from clearing.facts.service import FeedGap, pull
+from clearing.intake import api as intake
+from clearing.loads import api as loads
+from clearing.participants.rules import City, demonstration
+from clearing.participants.service import open_personal_accounts, publish_city, publish_tariff
+from clearing.settlement import api as settlement
+from clearing.settlement import pages
+from clearing.settlement.queries import ensure_open
+from hardware.vault.demonstration import CLEARING_LABELS
+from hardware.vault.opening import open_demonstration_vault
+from hardware.vault.vault import Vault
+from rulebook.tariff.demonstration import demonstration_document
+
+log = structlog.get_logger()
+
+FEED_INTERVAL_S = 30
+PAGES = (
+    Page("/", "总览", "Overview"),
+    Page("/batches", "上传批次", "Batches"),
+    Page("/exceptions", "异常", "Exceptions"),
+    Page("/accounts", "账户", "Accounts"),
+    Page("/windows", "清算窗口", "Windows"),
+    Page("/devices", "终端", "Devices"),
+    Page("/loads", "未完成充值", "Open loads"),
+)
+
+
+def create_app(
+    settings: Settings,
+    vault: Vault,
+    *,
+    database: Database | None = None,
+    issuing: httpx.AsyncClient | None = None,
+    city: City | None = None,
+    tariff: Mapping[str, Any] | None = None,
+    staff: Mapping[str, str] | None = None,
+) -> FastAPI:
+    """``settings.database_url`` is this service's own role's URL; a given ``database`` goes before it and stays open, as a
+    given ``issuing`` client does. At start the app publishes ``city`` and ``tariff`` (the demonstration's by default), opens
+    the first window and makes the accounts of ``staff`` (name → password) where they are missing."""
+    own_database, own_client = database is None, issuing is None
+    database = database or Database(make_url(settings.database_url.get_secret_value()))
+    issuing = issuing or httpx.AsyncClient(
+        base_url=settings.issuing_url,
+        headers={"Authorization": f"Bearer {settings.service_token.get_secret_value()}"},
+        trust_env=False,
+        timeout=60,
+    )
+    service = Service(
+        name="clearing",
+        title=("市民卡清算", "Citycard Clearing"),
+        settings=settings,
+        database=database,
+        accounts=accounts,
+        pages=PAGES,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await _set_up(service, city or demonstration(), tariff or demonstration_document(), staff or {})
+        # A simulated city says itself when the feed is pulled, so that one seed gives one day.
+        timer = None if settings.simulated_clock else asyncio.create_task(_keep_pulling(service, issuing))
+        yield
+        if timer is not None:
+            timer.cancel()
+            with suppress(asyncio.CancelledError):
+                await timer
+        if own_client:
+            await issuing.aclose()
+        if own_database:
+            await database.close()
+
+    app = create_service_app(service, lifespan)
+    app.state.vault = vault
+    app.state.issuing = issuing
+    for word in (devices, facts, intake, loads, benefits, settlement, pages):
+        app.include_router(word.router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The demonstration's service for ``uvicorn --factory``: settings from the environment, its vault, its two accounts."""
+    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings reads what is required from the environment
+    vault = open_demonstration_vault(
+        settings.vault, service="clearing", labels=CLEARING_LABELS, folder=settings.data_folder
+    )
+    return create_app(settings, vault, staff=ACCOUNTS)
+
+
+async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff: Mapping[str, str]) -> None:
+    now = service.clock.now()
+    async with service.database.transaction() as session:
+        await publish_city(session, city, now=now)
+        await publish_tariff(session, tariff, now=now)
+        await ensure_open(session, now=now)
+        for name, password in staff.items():
+            await service.accounts.seed(session, name, password, ROLES)
+
+
+async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
+    while True:
+        try:
+            async with service.database.transaction() as session:
+                if items := await pull(session, issuing):
+                    log.info("feed pulled", items=items)
+                await open_personal_accounts(session, now=service.clock.now())
+        except (httpx.HTTPError, FeedGap) as error:
+            log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
+        await asyncio.sleep(FEED_INTERVAL_S)

@@ -1,0 +1,135 @@
+"""Closing a window and reading its result over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice.problems import Refused
+from backoffice.staff import Staff
+from backoffice.web import Now, ServiceDep, StaffDep, require_role
+from clearing.demonstration import SETTLEMENT
+from clearing.keys import VaultDep
+from clearing.participants.service import city
+from clearing.settlement import queries, service
+from clearing.settlement.encoding import encode
+from clearing.settlement.statements import DAY_HEADER, PURPOSES, day_csv, day_rows, statement, statement_csv
+from clearing.settlement.tables import WindowRow
+from clearing.settlement.views import WindowView, window_view
+
+router = APIRouter(tags=["settlement"])
+Closer = Annotated[Staff, Depends(require_role(SETTLEMENT))]
+
+
+@router.post("/windows/{number}/closing", response_model=WindowView)
+async def closing(
+    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+) -> WindowView | Response:
+    """The first person freezes the window."""
+    async with here.database.transaction() as session:
+        row = await service.propose(session, vault, number, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="window closing proposed", subject=str(number)
+        )
+        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+    return _answer(request, view)
+
+
+@router.post("/windows/{number}/approval", response_model=WindowView)
+async def approval(
+    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+) -> WindowView | Response:
+    """The second person closes it."""
+    async with here.database.transaction() as session:
+        row = await service.approve(session, number, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
+        )
+        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+    return _answer(request, view)
+
+
+@router.get("/windows/{number}")
+async def window(number: int, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> WindowView:
+    async with here.database.reading() as session:
+        row = await existing(session, number)
+        return await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+
+
+@router.get("/windows/{number}/result", response_class=Response)
+async def result(number: int, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> Response:
+    """The result's canonical bytes."""
+    async with here.database.reading() as session:
+        found = await service.result_of(session, vault, await existing(session, number), now=moment)
+    return Response(encode(found), media_type="application/json")
+
+
+@router.get("/windows/{number}/statement.csv", response_class=Response)
+async def statement_as_csv(
+    number: int,
+    _: StaffDep,
+    here: ServiceDep,
+    vault: VaultDep,
+    moment: Now,
+    participant: str = "",
+    book: str = "",
+) -> Response:
+    """A participant's statement in one book; without them the whole window, participant by participant."""
+    async with here.database.reading() as session:
+        found = await service.result_of(session, vault, await existing(session, number), now=moment)
+        of = await city(session)
+    if not participant:
+        body = day_csv(found, {p.id: p for p in of.participants})
+    else:
+        keeper = _keeper(of.keepers, book)
+        body = statement_csv(statement(found, participant=participant, book=book, keeper=keeper))
+    return Response(body, media_type="text/csv; charset=utf-8")
+
+
+@router.get("/windows/{number}/statement", response_class=Response)
+async def statement_as_page(
+    number: int,
+    request: Request,
+    _: StaffDep,
+    here: ServiceDep,
+    vault: VaultDep,
+    moment: Now,
+    participant: str = "",
+    book: str = "",
+) -> Response:
+    """The same, to read and print."""
+    async with here.database.reading() as session:
+        row = await existing(session, number)
+        found = await service.result_of(session, vault, row, now=moment)
+        of = await city(session)
+    names = {p.id: p for p in of.participants}
+    if not participant:
+        return here.page(request, "day_statement.html", window=row, header=DAY_HEADER, rows=day_rows(found, names))
+    made = statement(found, participant=participant, book=book, keeper=_keeper(of.keepers, book))
+    return here.page(
+        request, "statement.html", window=row, statement=made, participant=names.get(participant), purposes=PURPOSES
+    )
+
+
+async def existing(session: AsyncSession, number: int) -> WindowRow:
+    """Raises ``Refused`` 404."""
+    row = await queries.window(session, number)
+    if row is None:
+        raise Refused(404, "There is no such window", f"window is {number}", reason="window_unknown")
+    return row
+
+
+def _keeper(keepers: dict[str, str], book: str) -> str:
+    if book not in keepers:
+        raise Refused(404, "There is no such book", f"book is {book!r}; there are {', '.join(sorted(keepers))}")
+    return keepers[book]
+
+
+def _answer(request: Request, view: WindowView) -> WindowView | Response:
+    """Somebody who pressed a button on the page goes back to the page."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/windows/{view.number}/close", 303)
+    return view

@@ -1,0 +1,148 @@
+"""The console: read-only, but for the close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice.web import Now, ServiceDep, StaffDep
+from clearing.devices.queries import devices
+from clearing.facts.queries import feed_position
+from clearing.intake import queries as intake
+from clearing.keys import VaultDep
+from clearing.ledger import queries as ledger
+from clearing.loads.queries import open_loads
+from clearing.participants.service import city, newest_tariff
+from clearing.settlement import queries, service
+from clearing.settlement.api import existing
+from clearing.settlement.charts import net_bars
+from clearing.settlement.model import WindowState
+from clearing.settlement.statements import PURPOSES
+from clearing.settlement.tables import WindowRow
+from clearing.settlement.views import WindowView, window_view
+from hardware.vault.vault import Vault
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The window somebody looks at: the one asked for, else the newest that anything has come into."""
+
+    row: WindowRow
+    view: WindowView
+
+
+@router.get("/")
+async def overview(request: Request, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> Response:
+    async with here.database.reading() as session:
+        shown = await _shown(session, vault, None, moment)
+        context: dict[str, Any] = {
+            "names": await _names(session),
+            "feed": await feed_position(session),
+            "tariff": (await newest_tariff(session)).version,
+            "devices": len(await devices(session)),
+            "gaps": await intake.open_gaps(session),
+            "loads": len(await open_loads(session)),
+        }
+    bars = net_bars(shown.view.positions)
+    return here.page(request, "overview.html", window=shown.row, view=shown.view, bars=bars, **context)
+
+
+@router.get("/batches")
+async def batches(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        context: dict[str, Any] = {
+            "batches": await intake.batches(session),
+            "gaps": await intake.open_gaps(session),
+            "conflicts": await intake.conflicts(session),
+        }
+    return here.page(request, "batches.html", **context)
+
+
+@router.get("/exceptions")
+async def exceptions(
+    request: Request, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now, window: int | None = None
+) -> Response:
+    async with here.database.reading() as session:
+        shown = await _shown(session, vault, window, moment)
+    return here.page(request, "exceptions.html", window=shown.row, view=shown.view)
+
+
+@router.get("/accounts")
+async def accounts(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        keepers = (await city(session)).keepers
+        books = {book: await ledger.standings(session, book) for book in sorted(keepers)}
+    return here.page(request, "accounts.html", books=books)
+
+
+@router.get("/accounts/{book}/{code}")
+async def account(request: Request, book: str, code: str, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        standing = next((s for s in await ledger.standings(session, book) if s.account.code == code), None)
+        transfers = await ledger.transfers_of(session, book, code)
+    status = 200 if standing else 404
+    return here.page(
+        request,
+        "account.html",
+        status,
+        book=book,
+        code=code,
+        standing=standing,
+        transfers=transfers,
+        purposes=PURPOSES,
+    )
+
+
+@router.get("/windows")
+async def windows(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        rows = await queries.windows(session)
+    return here.page(request, "windows.html", windows=rows)
+
+
+@router.get("/windows/{number}/close")
+async def close(
+    request: Request, number: int, staff: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now
+) -> Response:
+    async with here.database.reading() as session:
+        row = await existing(session, number)
+        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+        names = await _names(session)
+    return here.page(request, "close.html", window=row, view=view, names=names, staff=staff)
+
+
+@router.get("/devices")
+async def device_list(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        rows = await devices(session)
+        names = await _names(session)
+    return here.page(request, "devices.html", devices=rows, names=names)
+
+
+@router.get("/loads")
+async def loads(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        rows = await open_loads(session)
+    return here.page(request, "loads.html", loads=rows)
+
+
+async def _shown(session: AsyncSession, vault: Vault, number: int | None, moment: Now) -> _Shown:
+    row = await existing(session, number) if number is not None else _newest(await queries.windows(session))
+    return _Shown(row, await window_view(session, row, await service.result_of(session, vault, row, now=moment)))
+
+
+def _newest(rows: Sequence[WindowRow]) -> WindowRow:
+    """The last one that has closed or is closing, or the first open one."""
+    frozen = [row for row in rows if row.state != WindowState.OPEN]
+    return frozen[-1] if frozen else rows[-1]
+
+
+async def _names(session: AsyncSession) -> dict[str, str]:
+    return {p.id: f"{p.zh} {p.en}" for p in (await city(session)).participants}

@@ -1,0 +1,164 @@
+"""Statements of a window: pure rendering, the same bytes for the same result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clearing.ledger.rules import Phase, Purpose
+from clearing.participants.rules import Participant
+from clearing.settlement.model import NumberedTransfer, WindowResult
+from clearing.settlement.positions import party_of
+from rulebook.money import Amount
+
+PURPOSES: dict[Purpose, tuple[str, str]] = {
+    Purpose.OPENING: ("期初余额", "opening balance"),
+    Purpose.PREFUNDING: ("预付款", "prefunding"),
+    Purpose.LOAD: ("充值", "load"),
+    Purpose.FARE: ("车费", "fare"),
+    Purpose.SUBSIDY: ("优惠补贴", "concession"),
+    Purpose.HELD: ("挂账交易", "held on open taps"),
+    Purpose.RELEASE: ("挂账释放", "released from open taps"),
+    Purpose.REFUND: ("应退持卡人", "refund owed"),
+    Purpose.DEPOSIT: ("押金", "deposit"),
+    Purpose.FEE: ("手续费", "fee"),
+    Purpose.CONTRIBUTION: ("基金收入", "contribution"),
+    Purpose.BENEFIT: ("统筹支付", "benefit from the pool"),
+    Purpose.PERSONAL: ("个人账户支付", "paid from personal account"),
+    Purpose.REVERSAL: ("冲正", "reversal"),
+    Purpose.RETENTION: ("质量保证金", "retention"),
+    Purpose.SETTLEMENT: ("清算支付", "settlement payment"),
+    Purpose.ADJUSTMENT: ("调账", "adjustment"),
+}
+_MOVES = frozenset({Phase.SINGLE, Phase.POST})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One transfer as one participant sees it; both sides are filled when both accounts are its own."""
+
+    number: int
+    business_day: str
+    id: str
+    purpose: Purpose
+    counterparty: str
+    debit_minor: int
+    credit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    purpose: Purpose
+    count: int
+    debit_minor: int
+    credit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A participant's window in one book, lines in the order of their numbers."""
+
+    window: int
+    book: str
+    participant: str
+    lines: tuple[Line, ...]
+
+    @property
+    def debit_minor(self) -> int:
+        return sum(line.debit_minor for line in self.lines)
+
+    @property
+    def credit_minor(self) -> int:
+        return sum(line.credit_minor for line in self.lines)
+
+    @property
+    def net_minor(self) -> int:
+        return self.credit_minor - self.debit_minor
+
+    @property
+    def totals(self) -> tuple[Total, ...]:
+        """By purpose, in the order of ``Purpose``."""
+        return tuple(
+            Total(purpose, len(lines), sum(x.debit_minor for x in lines), sum(x.credit_minor for x in lines))
+            for purpose in Purpose
+            if (lines := [line for line in self.lines if line.purpose is purpose])
+        )
+
+
+def statement(result: WindowResult, *, participant: str, book: str, keeper: str) -> Statement:
+    """``keeper`` of the book: whose the accounts are that name no participant."""
+    lines = (_line(numbered, participant, keeper) for numbered in result.transfers if numbered.transfer.book == book)
+    return Statement(result.number, book, participant, tuple(line for line in lines if line is not None))
+
+
+def _line(numbered: NumberedTransfer, participant: str, keeper: str) -> Line | None:
+    transfer = numbered.transfer
+    debited, credited = (party_of(code, keeper=keeper) for code in (transfer.debit, transfer.credit))
+    if transfer.phase not in _MOVES or participant not in (debited, credited):
+        return None
+    minor = transfer.amount.minor
+    return Line(
+        number=numbered.link.number,
+        business_day=transfer.business_day.isoformat(),
+        id=transfer.id,
+        purpose=transfer.purpose,
+        counterparty=credited if debited == participant else debited,
+        debit_minor=minor if debited == participant else 0,
+        credit_minor=minor if credited == participant else 0,
+    )
+
+
+def statement_csv(of: Statement) -> bytes:
+    """UTF-8 with CRLF (RFC 4180); amounts in yuan. The last row is the total."""
+    rows: list[Sequence[object]] = [
+        ("序号 number", "日期 day", "交易号 id", "用途 purpose", "对方 counterparty", "借 debit", "贷 credit")
+    ]
+    rows += [
+        (x.number, x.business_day, x.id, x.purpose, x.counterparty, _yuan(x.debit_minor), _yuan(x.credit_minor))
+        for x in of.lines
+    ]
+    rows.append(("合计 total", "", "", "", "", _yuan(of.debit_minor), _yuan(of.credit_minor)))
+    rows.append(("净额 net", "", "", "", "", "", _yuan(of.net_minor)))
+    return _csv(rows)
+
+
+DAY_HEADER = ("账簿 book", "参与方 participant", "名称 name", "借 debit", "贷 credit", "净额 net")
+
+
+def day_rows(result: WindowResult, participants: Mapping[str, Participant]) -> list[tuple[str, ...]]:
+    """The whole window, one row for each participant of each book, each book ended by its sum."""
+    rows: list[tuple[str, ...]] = []
+    for book in sorted({position.book for position in result.positions}):
+        of_book = [position for position in result.positions if position.book == book]
+        rows += [
+            (book, p.participant, _name(p.participant, participants), *_sides(p.debits_minor, p.credits_minor))
+            for p in of_book
+        ]
+        sums = sum(p.debits_minor for p in of_book), sum(p.credits_minor for p in of_book)
+        rows.append((book, "", "合计 total", *_sides(*sums)))
+    return rows
+
+
+def day_csv(result: WindowResult, participants: Mapping[str, Participant]) -> bytes:
+    return _csv([DAY_HEADER, *day_rows(result, participants)])
+
+
+def _sides(debits: int, credits_: int) -> tuple[str, str, str]:
+    return _yuan(debits), _yuan(credits_), _yuan(credits_ - debits)
+
+
+def _name(id_: str, participants: Mapping[str, Participant]) -> str:
+    participant = participants.get(id_)
+    return f"{participant.zh} {participant.en}" if participant else id_
+
+
+def _yuan(minor: int) -> str:
+    return str(Amount(minor))
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,214 @@
+"""A window is frozen by one person, posted by another, and every participant's statement follows from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from clearing.ledger import queries as ledger
+from clearing.ledger.rules import Purpose, Transfer
+from clearing.ledger.service import post
+from clearing.settlement.tables import DecisionRow
+from rulebook.money import Amount
+
+OPENING = {"card-company": -5000000, "agent-1": 5000000}
+
+
+def _nets(view: dict[str, Any], book: str = "transit") -> dict[str, int]:
+    return {p["participant"]: p["net_minor"] for p in view["positions"] if p["book"] == book}
+
+
+async def _day(house: Any) -> None:
+    """Two good taps, a student's, a flipped TAC, and one whose end nobody knows."""
+    bus, other = await house.enrol("BUS-A-0001"), await house.enrol("BUS-B-0001")
+    town = house.town
+    town.tap(1, 0)
+    town.tap(2, 0, card_class=2, amount=50)
+    flipped = town.intent(1, 1)
+    town.outcome(flipped, tac=bytes(4))
+    town.intent(3, 0)
+    town.tap(1, 2, device="BUS-B-0001", line="B201")
+    await other.upload(1, town.journal["BUS-B-0001"])
+    await bus.upload(1, town.journal["BUS-A-0001"])
+
+
+EXPECTED = OPENING | {
+    "card-company": -5000000 - 250,
+    "bus-a": 200,
+    "bus-b": 100,
+    "concession-fund": -50,
+    "metro": 0,
+}
+
+
+async def test_a_day_is_settled_to_the_fen(house: Any) -> None:
+    await _day(house)
+    view = await house.close()
+    assert _nets(view) == EXPECTED
+    assert [check["holds"] for check in view["checks"]] == [True, True, True]
+    reasons = {(e["device"], e["journal_sequence"]): e["reason"] for e in view["exceptions"]}
+    assert reasons == {
+        ("BUS-A-0001", 5): "tac_wrong",
+        ("BUS-A-0001", 6): "tac_wrong",
+        ("BUS-A-0001", 7): "intent_without_outcome",
+    }
+    assert view["open_taps_minor"] == 100
+    async with house.database.reading() as session:
+        links = await ledger.links(session, "transit", 1)
+        decided = (await session.scalars(select(DecisionRow.reason))).all()
+    # the agent's opening, three fares, a concession, and the flipped one on open taps
+    assert [link.number for link, _ in links] == [1, 2, 3, 4, 5, 6]
+    assert len(decided) == view["counts"]["records"] == 9
+
+
+async def test_the_same_person_cannot_approve(house: Any) -> None:
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        assert (await wang.post("/windows/1/closing")).status_code == 200
+        refused = await wang.post("/windows/1/approval")
+        assert (refused.status_code, refused.json()["reason"]) == (409, "second_person_must_differ")
+        assert (await li.post("/windows/1/approval")).status_code == 200
+        again = await li.post("/windows/1/approval")
+    assert (again.status_code, again.json()["reason"]) == (409, "not_proposed")
+
+
+async def test_a_window_cannot_be_closed_before_the_one_before_it(house: Any) -> None:
+    async with house.staff("wang") as wang:
+        await wang.post("/windows/1/closing")
+        refused = await wang.post("/windows/2/closing")
+    assert (refused.status_code, refused.json()["reason"]) == (409, "window_before_not_closed")
+
+
+async def test_what_comes_after_the_cut_off_is_the_next_windows(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    intent, outcome = house.town.tap(1, 0)
+    await bus.upload(1, [intent])
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        await wang.post("/windows/1/closing")
+        await bus.upload(2, [outcome])
+        first = (await li.post("/windows/1/approval")).json()
+    assert [e["reason"] for e in first["exceptions"]] == ["intent_without_outcome"]
+    second = await house.close(2)
+    assert not second["exceptions"]
+    assert _nets(second) == {
+        "card-company": -100,
+        "bus-a": 100,
+        "bus-b": 0,
+        "metro": 0,
+        "agent-1": 0,
+        "concession-fund": 0,
+    }
+
+
+async def test_a_transfer_posted_between_freezing_and_approval_is_the_next_windows(house: Any) -> None:
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        proposed = (await wang.post("/windows/1/closing")).json()
+        await _post(house, "late", "float-at-bank", "agent-prefunded:agent-1", 1)
+        approved = (await li.post("/windows/1/approval")).json()
+    assert approved["result_digest"] == proposed["result_digest"]
+    async with house.database.reading() as session:
+        assert [t.id for t in await ledger.unlinked(session, "transit")] == ["late"]
+
+
+async def _post(house: Any, id_: str, debit: str, credit: str, minor: int) -> None:
+    transfer = Transfer(
+        id=id_,
+        book="transit",
+        debit=debit,
+        credit=credit,
+        amount=Amount(minor),
+        purpose=Purpose.ADJUSTMENT,
+        business_day=date(2026, 9, 15),
+    )
+    async with house.database.transaction() as session:
+        await post(session, [transfer], now=datetime(2026, 9, 15, tzinfo=UTC))
+
+
+async def test_more_value_on_cards_than_float_is_seen(house: Any) -> None:
+    await _post(house, "too-much", "subsidy-receivable:concession-fund", "value-on-cards", 5000001)
+    view = await house.close()
+    assert {check["name"]: check["holds"] for check in view["checks"]} == {
+        "positions_add_to_nil": True,
+        "float_covers_cards": False,
+        "books_balance": True,
+    }
+
+
+async def test_arrival_order_and_splits_give_the_same_bytes(house: Any, clearing_database: Any) -> None:
+    await _day(house)
+    async with house.staff("wang") as wang:
+        one = (await wang.get("/windows/1/result")).content
+    bus = house.devices["BUS-A-0001"]
+    records = house.town.journal["BUS-A-0001"]
+    await bus.upload(2, records[:3])
+    await bus.upload(3, records[3:])
+    async with house.staff("wang") as wang:
+        assert (await wang.get("/windows/1/result")).content == one
+
+
+async def test_statements_follow_the_result(house: Any) -> None:
+    await _day(house)
+    await house.close()
+    async with house.staff("li") as li:
+        day = (await li.get("/windows/1/statement.csv")).text
+        bus = await li.get("/windows/1/statement.csv", params={"participant": "bus-a", "book": "transit"})
+        again = await li.get("/windows/1/statement.csv", params={"participant": "bus-a", "book": "transit"})
+        page = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "transit"})
+        whole = await li.get("/windows/1/statement")
+        unknown = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "nowhere"})
+    assert "transit,bus-a,公交甲公司 Bus Company A,0.00,2.00,2.00" in day
+    assert "transit,,合计 total," in day
+    lines = bus.text.splitlines()
+    assert [line.split(",")[3] for line in lines[1:-2]] == ["fare", "fare", "subsidy"]
+    assert lines[-1] == "净额 net,,,,,,2.00"
+    assert bus.content == again.content
+    assert "公交甲公司" in page.text
+    assert "Bus Company A" in page.text
+    assert "合计 total" in whole.text
+    assert unknown.status_code == 404
+
+
+async def test_the_console_shows_the_day_in_both_languages(house: Any) -> None:
+    await _day(house)
+    await house.close()
+    pages = {
+        "/": ("净头寸", "Net positions"),
+        "/batches": ("上传批次", "Batches"),
+        "/exceptions": ("TAC 错误", "the TAC is not the card"),
+        "/accounts": ("operator-payable:bus-a", "Accounts"),
+        "/accounts/transit/operator-payable:bus-a": ("车费", "fare"),
+        "/windows": ("已关闭", "closed"),
+        "/windows/1/close": ("复核", "approved by"),
+        "/devices": ("已登记", "enrolled"),
+        "/loads": ("未完成充值", "Open loads"),
+    }
+    async with house.staff("li") as li:
+        for path, (chinese, english) in pages.items():
+            answer = await li.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            assert chinese in answer.text, path
+            assert english in answer.text, path
+
+
+async def test_the_close_is_done_from_the_page_by_two(house: Any) -> None:
+    html = {"accept": "text/html"}
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        assert "/windows/1/closing" in (await wang.get("/windows/1/close")).text
+        answer = await wang.post("/windows/1/closing", headers=html)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/windows/1/close")
+        assert "/windows/1/approval" not in (await wang.get("/windows/1/close")).text
+        assert "/windows/1/approval" in (await li.get("/windows/1/close")).text
+        assert (await li.post("/windows/1/approval", headers=html)).status_code == 303
+
+
+async def test_a_page_without_sign_in_leads_to_the_sign_in(house: Any) -> None:
+    async with house.client() as client:
+        answer = await client.get("/", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/")
+
+
+async def test_every_insured_person_begins_with_the_declared_account(house: Any) -> None:
+    async with house.database.reading() as session:
+        standings = {s.account.code: s.balance.minor for s in await ledger.standings(session, "medical:employee-fund")}
+    assert standings["personal-account:p1"] == 60000

@@ -1,0 +1,100 @@
+"""A device is enrolled once, with the PSAM issuing bound to it, and signs every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from rulebook.messages.devices import Parameters
+
+
+async def test_an_enrolled_device_gets_tariff_and_deny_list(house: Any, denied: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    house.facts.append(denied(2))
+    assert (await house.pull())["items"] == 1
+    answer = await bus.send("GET", "/parameters")
+    parameters = Parameters.model_validate_json(answer.content)
+    assert (parameters.tariff_version, parameters.tariff["version"]) == (1, 1)
+    assert parameters.list_version == len(house.facts)
+    assert [entry.serial for entry in parameters.deny_list] == [denied(2).serial]
+
+
+async def test_a_repeated_enrolment_changes_nothing_and_another_key_is_refused(house: Any) -> None:
+    code = await house.invite("BUS-A-0001")
+    first, other = _device(house, "BUS-A-0001"), _device(house, "BUS-A-0001")
+    assert (await _enrol(first, code)).status_code == 204
+    assert (await _enrol(first, code)).status_code == 204
+    refused = await _enrol(other, code)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "enrolled_with_other_content")
+    assert (await first.send("GET", "/parameters")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sam_serial": bytes(10)}, "sam_unknown"),
+        ({"sam_serial": bytes.fromhex(f"{2:020d}")}, "sam_not_of_device"),
+        ({"terminal_number": bytes.fromhex("991000009999")}, "sam_not_of_device"),
+    ],
+)
+async def test_a_wrong_enrolment_is_refused_by_name(house: Any, changes: dict[str, Any], reason: str) -> None:
+    code = await house.invite("BUS-A-0001")
+    answer = await _enrol(_device(house, "BUS-A-0001"), code, **changes)
+    assert (answer.status_code, answer.json()["reason"]) == (409, reason)
+
+
+async def test_a_wrong_code_is_refused(house: Any) -> None:
+    await house.invite("BUS-A-0001")
+    answer = await _enrol(_device(house, "BUS-A-0001"), "guessed")
+    assert (answer.status_code, answer.json()["reason"]) == (409, "code_wrong")
+
+
+async def test_a_signature_by_another_key_is_refused(house: Any) -> None:
+    device, other = _device(house, "BUS-A-0001"), _device(house, "BUS-A-0001")
+    enrolment = device.enrolment(await house.invite("BUS-A-0001"))
+    forged = enrolment.model_copy(update={"signature": other.key.sign(enrolment.signed_bytes())})
+    answer = await device.send("POST", "/devices/enrolments", forged.model_dump_json().encode())
+    assert answer.json()["reason"] == "signature_wrong"
+
+
+async def test_what_was_not_announced_cannot_enrol(house: Any) -> None:
+    answer = await _enrol(_device(house, "BUS-B-0001"), "no-code")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "device_not_invited")
+
+
+async def test_a_device_of_an_unknown_operator_is_not_invited(house: Any) -> None:
+    body = {"device": "X", "kind": "gate", "operator": "nobody", "line": "", "place": ""}
+    async with house.staff("wang") as staff:
+        answer = await staff.post("/devices/invitations", json=body)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "operator_unknown")
+
+
+async def test_only_its_own_key_speaks_for_a_device(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    thief = _device(house, "BUS-A-0001")
+    assert (await thief.send("GET", "/parameters")).status_code == 401
+    assert (await bus.client.get("/parameters")).status_code == 401
+
+
+async def test_a_lost_device_is_not_listened_to(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    async with house.staff("wang") as staff:
+        assert (await staff.post("/devices/BUS-A-0001/loss")).status_code == 204
+    assert (await bus.send("GET", "/parameters")).status_code == 403
+
+
+async def test_nobody_invites_without_signing_in(house: Any) -> None:
+    async with house.client() as client:
+        assert (await client.post("/devices/invitations", json={})).status_code == 401
+
+
+def _device(house: Any, name: str) -> Any:
+    return house.device(name)
+
+
+async def _enrol(device: Any, code: str, **changes: Any) -> httpx.Response:
+    body = device.enrolment(code, **changes).model_dump_json().encode()
+    answer: httpx.Response = await device.send("POST", "/devices/enrolments", body)
+    return answer
