@@ -11,14 +11,6 @@ def pad80(data: bytes, block: int = BLOCK) -> bytes:
     return data + b"\x80" + bytes(-(len(data) + 1) % block)
 
 
-def unpad80(padded: bytes) -> bytes:
-    """What ``pad80`` was given. Raises ``ValueError`` where there is no 80."""
-    data, mark, zeros = padded.rpartition(b"\x80")
-    if not mark or zeros.strip(b"\x00"):
-        raise ValueError("no 80 00… padding at the end")
-    return data
-
-
 def cbc_mac(key: bytes, padded: bytes, iv: bytes = ZERO_IV) -> bytes:
     """The last block of DES- or 3DES-CBC, 8 bytes (algorithm 1). ``padded`` is whole blocks."""
     return encrypt_cbc(key, padded, iv)[-BLOCK:]

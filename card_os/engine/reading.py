@@ -12,7 +12,7 @@ from card_os.profile.access import Level, access_byte
 from card_os.profile.files import Structure
 from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu
 from card_os.wire.identifiers import SFI_PUBLIC
-from card_os.wire.tlv import Tlv
+from card_os.wire.tlv import Tlv, encode_all
 
 INVALIDATED = 0x6283
 _FREE = access_byte(Level.FREE)
@@ -55,7 +55,7 @@ def _control_information(context: Context, directory: Directory) -> bytes:
     issuer_data = b""
     if public is not None and public.structure is Structure.TRANSPARENT and public.read == _FREE:
         issuer_data = Tlv(0x9F0C, context.store.read(public.offset, public.size)).encode()
-    return Tlv(0x6F, Tlv(0x84, directory.name).encode() + Tlv(0xA5, issuer_data).encode()).encode()
+    return Tlv(0x6F, encode_all((Tlv(0x84, directory.name), Tlv(0xA5, issuer_data)))).encode()
 
 
 def _file(context: Context, sfi: int | None, *, transparent: bool) -> ElementaryFile:

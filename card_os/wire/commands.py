@@ -14,7 +14,6 @@ from card_os.wire.identifiers import SFI_TRANSIT_PROCESS, SFI_TRIP_LOG
 
 ELECTRONIC_PURSE = 2
 CHALLENGE_8 = 8
-CHALLENGE_4 = 4
 
 
 def select_fid(fid: int) -> CommandApdu:

@@ -1,42 +1,45 @@
-"""Historical bytes and chip serial out of answers to reset."""
-
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from card_os.engine.bytecard import ATR_HEAD
 from card_os.wire.atr import MalformedAtr, chip_serial, historical_bytes
 
 
 @pytest.mark.parametrize(
     ("atr", "historical"),
     [
-        ("3B6D000000814E43238697159900BF7C7A", "00814E43238697159900BF7C7A"),  # standards.md §5.4, document sample
         ("3B00", ""),
-        ("3B8001" + "81", ""),
-        ("3BDF18008131FE588031B05202046405C903AC73B7B1D422", "8031B05202046405C903AC73B7B1D4"),
-        ("3F2F008069AF0204013A0E00000E83169F16", "8069AF0204013A0E00000E83169F16"),
+        ("3B6D000000814E43238697159900BF7C7A", "00814E43238697159900BF7C7A"),  # history: standards.md §5.4
+        ("3B8180018080", "80"),  # TD1 80, TD2 01, one historical byte, TCK
     ],
+    ids=["none", "citizen card", "contactless"],
 )
-def test_historical_bytes(atr, historical):
+def test_historical_bytes(atr: str, historical: str) -> None:
     assert historical_bytes(bytes.fromhex(atr)).hex().upper() == historical
 
 
-def test_our_card_shows_its_chip_serial():
-    assert chip_serial(ATR_HEAD + b"\x01\x02\x03\x04\x05\x06\x07\x08") == bytes(range(1, 9))
+def test_chip_serial_is_the_last_eight() -> None:
+    assert chip_serial(bytes.fromhex("3B6D000000814E43238697159900BF7C7A")).hex().upper() == "8697159900BF7C7A"
 
 
-@pytest.mark.parametrize("atr", ["", "3B", "006D", "3B6D0000", "3BF0", "3B0100", "3B8081"])
-def test_what_holds_no_serial_is_refused(atr):
+@pytest.mark.parametrize(
+    "atr", ["", "3B", "3C00", "3B6D0000", "3BF0", "3B80", "3B0800112233"], ids=lambda atr: atr or "none"
+)
+def test_malformed_atr_is_refused(atr: str) -> None:
     with pytest.raises(MalformedAtr):
-        chip_serial(bytes.fromhex(atr))
+        historical_bytes(bytes.fromhex(atr))
 
 
-@given(st.binary(max_size=33))
-def test_rubbish_raises_only_malformed_atr(raw):
+def test_atr_without_a_chip_serial_is_refused() -> None:
+    with pytest.raises(MalformedAtr, match="1 historical bytes"):
+        chip_serial(bytes.fromhex("3B8180018080"))
+
+
+@given(st.binary(max_size=40))
+def test_rubbish_raises_only_our_error(raw: bytes) -> None:
     try:
-        assert len(historical_bytes(b"\x3b" + raw)) <= 15
+        assert len(historical_bytes(raw)) <= 15
     except MalformedAtr:
         return
