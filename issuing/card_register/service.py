@@ -69,4 +69,4 @@ def card_fact(card: CardRow) -> CardFact:
 async def counts(session: AsyncSession) -> dict[str, int]:
     """How many cards there are by state."""
     grouped = select(CardRow.state, func.count()).group_by(CardRow.state)
-    return dict((await session.execute(grouped)).tuples())
+    return {state: count for state, count in await session.execute(grouped)}  # noqa: C416 (rows, not pairs)

@@ -11,31 +11,12 @@ from starlette import status
 from backoffice.clock import HEADER
 from backoffice.staff import Staff
 from backoffice.web import IDLE_LIMIT, Service
-from card_os.wire.dialogue import CardGone
+from hardware.readers.relay import RelayedCard
 from issuing.counter.conversation import Counter
-from issuing.counter.messages import Answer, Finished, Present, Transmit
+from issuing.counter.messages import Finished, Present
 from issuing.web import CLERK
 
 router = APIRouter()
-
-
-class RelayedReader:
-    """``hardware.readers.drive.AsyncConnection`` over the counter's WebSocket. A counter that is gone is a card that is."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    async def transmit(self, command: bytes) -> bytes:
-        try:
-            await self._socket.send_text(Transmit(transmit=command).model_dump_json())
-            answer = Answer.model_validate_json(await self._socket.receive_text())
-        except WebSocketDisconnect as error:
-            raise CardGone("the counter's connection ended") from error
-        except ValidationError as error:
-            raise CardGone("the counter answered no response APDU") from error
-        if answer.response is None:
-            raise CardGone("the card left the counter's reader")
-        return answer.response
 
 
 @router.websocket("/counter/personalisation")
@@ -48,7 +29,7 @@ async def personalisation(socket: WebSocket) -> None:
         await socket.close(status.WS_1008_POLICY_VIOLATION, "Sign in as clerk first")
         return
     await socket.accept()
-    counter = Counter(here, socket.app.state.vault, RelayedReader(socket), by=staff.name)
+    counter = Counter(here, socket.app.state.vault, RelayedCard(socket.send_text, socket.receive_text), by=staff.name)
     try:
         while True:
             present = Present.model_validate_json(await socket.receive_text())

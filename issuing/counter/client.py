@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from card_os.wire.dialogue import CardGone
 from hardware.readers.connection import Connection
+from hardware.readers.relay import answer
 from issuing.counter.messages import Result
 
 PATH = "/counter/personalisation"
@@ -25,19 +25,10 @@ class CounterClient:
 
     def personalise(self, card: Connection, application: str | None = None) -> Result:
         """Relay ``card`` until the service says how it ended."""
-        self._socket.send(json.dumps({"present": {"atr": card.atr.hex(), "application": application}}))
-        while True:
-            message = json.loads(self._socket.recv())
-            if "result" in message:
-                return Result.model_validate(message["result"])
-            self._socket.send(_answer(card, bytes.fromhex(message["transmit"])))
-
-
-def _answer(card: Connection, command: bytes) -> str:
-    try:
-        return json.dumps({"response": card.transmit(command).hex()})
-    except CardGone:
-        return json.dumps({"gone": True})
+        self._socket.send(json.dumps({"present": {"application": application}}))
+        while "result" not in (message := json.loads(self._socket.recv())):
+            self._socket.send(json.dumps(answer(message, card)))
+        return Result.model_validate(message["result"])
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backoffice.problems import Refused
 from backoffice.web import Service
 from card_os.wire.atr import MalformedAtr, chip_serial
+from card_os.wire.commands import MalformedAnswer
 from card_os.wire.dialogue import CardGone, Dialogue, UnexpectedStatus
-from hardware.readers.drive import AsyncConnection, AsyncPorts, drive_async
+from hardware.readers.drive import AsyncPorts, drive_async
+from hardware.readers.relay import MalformedRelay, RelayedCard
 from hardware.vault.operations import VaultOperation, perform
 from hardware.vault.vault import Vault
 from issuing.counter.messages import Outcome, Presented, Result
@@ -18,7 +21,13 @@ from issuing.personalisation.dialogue import KeyWritten, personalise
 from issuing.personalisation.readback import ReadBackDiffers, read_back
 from issuing.personalisation.service import Job
 
-_NO_CHIP = b""
+# How a conversation can end early, and the reason the counter is told.
+_BREAKS: Mapping[type[Exception], str] = {
+    CardGone: "card_gone",
+    MalformedRelay: "relay_broken",
+    UnexpectedStatus: "unexpected_status",
+    MalformedAnswer: "unexpected_answer",
+}
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class _Ports:
 class Counter:
     """One counter's connection: ``by`` is who sits there."""
 
-    def __init__(self, here: Service, vault: Vault, card: AsyncConnection, *, by: str) -> None:
+    def __init__(self, here: Service, vault: Vault, card: RelayedCard, *, by: str) -> None:
         self._here = here
         self._vault = vault
         self._card = card
@@ -48,9 +57,9 @@ class Counter:
     async def present(self, presented: Presented) -> Result:
         """Everything about one chip in the reader. ``CardGone`` of the reader ends in a result, too."""
         try:
-            chip = chip_serial(presented.atr)
-        except MalformedAtr as error:
-            return Result(outcome=Outcome.REFUSED, chip_serial=_NO_CHIP, reason="atr", detail=str(error))
+            chip = chip_serial(await self._card.reset())
+        except (CardGone, MalformedRelay, MalformedAtr) as error:
+            return Result(outcome=Outcome.REFUSED, reason="no_chip", detail=str(error))
         try:
             job = await self._start(chip, presented.application)
         except Refused as refusal:
@@ -70,9 +79,8 @@ class Counter:
             await drive_async(_whole(job), AsyncPorts(card=self._card, vault=ports.ask, persist=ports.persist))
         except ReadBackDiffers as difference:
             return await self._scrap(chip, job, ports, str(difference))
-        except (CardGone, UnexpectedStatus) as break_:
-            reason = "card_gone" if isinstance(break_, CardGone) else "unexpected_status"
-            return await self._break(chip, job, ports, reason, str(break_))
+        except tuple(_BREAKS) as broken:
+            return await self._break(chip, job, ports, _BREAKS[type(broken)], str(broken))
         return await self._finish(chip, job, ports)
 
     async def _finish(self, chip: bytes, job: Job, ports: _Ports) -> Result:

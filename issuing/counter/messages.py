@@ -1,7 +1,8 @@
 """What counter and service say over ``WS /counter/personalisation``.
 
-The counter presents a chip; the service asks ``{"transmit": hex}`` until it answers ``{"result": …}``; then the counter
-presents the next chip on the same connection. ``{"gone": true}`` instead of a response: the chip left the reader.
+The counter says ``{"present": {}}`` when a chip is in its reader; the service then works the reader as
+``hardware.readers.relay`` does (``{"reset": true}``, ``{"transmit": hex}``), until it says ``{"result": …}``; then the
+counter presents the next chip on the same connection.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ class Outcome(StrEnum):
 
 
 class Presented(Message):
-    """A chip in the counter's reader. ``application`` picks one; otherwise the oldest approved one gets the card."""
+    """A chip is in the reader. ``application`` picks one; otherwise the oldest approved one gets the card."""
 
-    atr: Hex
     application: str | None = None
 
 
@@ -30,22 +30,11 @@ class Present(Message):
     present: Presented
 
 
-class Answer(Message):
-    """Of the chip: exactly one of the two."""
-
-    response: Hex | None = None
-    gone: bool = False
-
-
-class Transmit(Message):
-    transmit: Hex
-
-
 class Result(Message):
     """``serial`` of card or SAM; ``terminal_number`` of a SAM; ``reason`` names a refusal or break, ``detail`` says more."""
 
     outcome: Outcome
-    chip_serial: Hex
+    chip_serial: Hex = b""
     kind: str = ""
     serial: Hex | None = None
     application: str | None = None

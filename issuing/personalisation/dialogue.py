@@ -33,7 +33,7 @@ class Plan:
 
     spec: CardSpec
     identity: Identity
-    contents: Contents
+    contents: Contents = field(repr=False)
     pins: dict[int, bytes] = field(repr=False)
 
 
@@ -53,7 +53,7 @@ def personalise(plan: Plan, *, resumed: bool) -> Dialogue[None]:
         yield from _make_files(plan.spec.master_file, plan, resumed=resumed)
         for application in plan.spec.applications:
             yield from _make_application(application, plan, resumed=resumed)
-        yield from _open(plan, resumed=False)
+            yield from _open(plan, resumed=False)  # a DF is made in the MF, and selecting the MF takes the right away
     yield from _close(plan, external_done=closed)
 
 

@@ -7,6 +7,7 @@ card) stands on the chip's 9000 alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from card_os.crypto.authentication import city_factor, social_cryptogram
 from card_os.crypto.purse import TransactionType, load_mac1, purchase_mac1
@@ -53,7 +54,7 @@ def _files(directory: ApplicationSpec, plan: Plan) -> Dialogue[None]:
         expected = plan.contents.get((directory.fid, file.sfi))
         if expected is None:
             continue
-        found = yield from _content(file, len(expected))
+        found = yield from _content(file, expected)
         if found != expected:
             raise ReadBackDiffers(
                 f"{file.name}, {_place(found, expected)}, of DF {directory.fid:04X} is not what was written"
@@ -68,13 +69,15 @@ def _place(found: tuple[bytes, ...], expected: tuple[bytes, ...]) -> str:
     return f"{len(found)} records or their length"
 
 
-def _content(file: FileSpec, records: int) -> Dialogue[tuple[bytes, ...]]:
+def _content(file: FileSpec, expected: tuple[bytes, ...]) -> Dialogue[tuple[bytes, ...]]:
     """The file's bytes, or its records: one more than expected is asked for, so that a surplus is seen."""
     if file.structure is Structure.TRANSPARENT:
-        return ((yield from ask_card(commands.read_binary(file.sfi))).data,)
+        return ((yield from ask_card(commands.read_binary(file.sfi, length=file.size))).data,)
     found = []
-    for number in range(1, records + 2):
-        answer = yield from ask_card(commands.read_record(file.sfi, number), OK, RECORD_NOT_FOUND)
+    for number, wanted in enumerate((*expected, b""), 1):
+        # The right length at once saves the 6Cxx round; a card that holds another length still says so.
+        question = replace(commands.read_record(file.sfi, number), ne=len(wanted) or None)
+        answer = yield from ask_card(question, OK, RECORD_NOT_FOUND)
         if answer.sw.value == OK:
             found.append(answer.data)
     return tuple(found)

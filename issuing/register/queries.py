@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from issuing.register.tables import PersonRow
@@ -15,7 +16,7 @@ async def newest(session: AsyncSession, persons: Sequence[str]) -> Mapping[str, 
     statement = (
         select(PersonRow)
         .where(PersonRow.person.in_(persons))
-        .distinct(PersonRow.person)
+        .ext(distinct_on(PersonRow.person))
         .order_by(PersonRow.person, PersonRow.version.desc())
     )
     return {row.person: row for row in await session.scalars(statement)}

@@ -58,7 +58,7 @@ def sam_fact(sam: SamRow) -> SamFact:
 async def counts(session: AsyncSession) -> dict[str, int]:
     """How many SAMs there are by state."""
     grouped = select(SamRow.state, func.count()).group_by(SamRow.state)
-    return dict((await session.execute(grouped)).tuples())
+    return {state: count for state, count in await session.execute(grouped)}  # noqa: C416 (rows, not pairs)
 
 
 async def _locked(session: AsyncSession, sam_serial: bytes) -> SamRow:

@@ -69,7 +69,7 @@ async def move(
 async def counts(session: AsyncSession) -> dict[tuple[str, str], int]:
     """How many blanks there are by kind and state."""
     grouped = select(BlankRow.kind, BlankRow.state, func.count()).group_by(BlankRow.kind, BlankRow.state)
-    return {(kind, state): count for kind, state, count in (await session.execute(grouped)).tuples()}
+    return {(kind, state): count for kind, state, count in await session.execute(grouped)}
 
 
 async def _log(
