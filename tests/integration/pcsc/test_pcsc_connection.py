@@ -154,7 +154,7 @@ def test_card_show_prints_the_card_in_the_first_reader_with_one(pair, slot, make
         pass
     code, text = show()
     assert code == 0
-    for part in (pair.card.reader, "3109910000000000017", "学生 student", "2036-12-31", "0.00", "11010519491231002X"):
+    for part in (pair.card.reader, "3109910000000000017", "老年 elder", "2036-08-31", "0.00", "11010519491231002X"):
         assert part in text
 
 
