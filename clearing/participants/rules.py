@@ -72,9 +72,11 @@ class _Policy(_Closed):
 
 
 class City(_Closed):
-    """``keepers``: whose the accounts of a book are that name no participant. ``personal_opening_minor``: by fund, what an
-    insured person's account begins with when the fund first hears of the person (fen)."""
+    """``effective_from``: the business day of the opening balances. ``keepers``: whose the accounts of a book are that name
+    no participant. ``personal_opening_minor``: by fund, what an insured person's account begins with when the fund first
+    hears of the person (fen)."""
 
+    effective_from: date
     participants: tuple[Participant, ...]
     keepers: dict[str, str]
     opening: tuple[_Opening, ...]
@@ -99,7 +101,7 @@ class City(_Closed):
     def accounts(self) -> tuple[Account, ...]:
         return tuple(_account(book, code) for participant in self.participants for book, code in participant.accounts)
 
-    def opening_transfers(self, day: date) -> tuple[Transfer, ...]:
+    def opening_transfers(self) -> tuple[Transfer, ...]:
         return tuple(
             Transfer(
                 id=o.id,
@@ -108,7 +110,7 @@ class City(_Closed):
                 credit=o.credit,
                 amount=Amount(o.amount_minor),
                 purpose=o.purpose,
-                business_day=day,
+                business_day=self.effective_from,
             )
             for o in self.opening
         )

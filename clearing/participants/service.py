@@ -38,8 +38,7 @@ async def publish_city(session: AsyncSession, city: City, *, now: datetime) -> N
     await open_accounts(session, city.accounts())
     await _open_funds(session, city)
     if newest is None:
-        day = now.astimezone(BUSINESS_ZONE).date()
-        await post(session, city.opening_transfers(day), now=now)
+        await post(session, city.opening_transfers(), now=now)
 
 
 async def _open_funds(session: AsyncSession, city: City) -> None:
