@@ -147,3 +147,14 @@ async def cancelled_between(
         .where(CancellationRow.cause == Infno.SETTLE_CANCEL.value)
     )
     return (await session.scalars(found.order_by(SettlementRow.setl_id))).all()
+
+
+async def newest_settlements(session: AsyncSession, limit: int) -> list[tuple[SettlementRow, CancellationRow | None]]:
+    """With its cancellation where it was taken back; the newest first."""
+    same = (CancellationRow.institution == SettlementRow.institution) & (
+        CancellationRow.setl_id == SettlementRow.setl_id
+    )
+    found = select(SettlementRow, CancellationRow).outerjoin(CancellationRow, same)
+    found = found.order_by(SettlementRow.settled_at.desc(), SettlementRow.institution, SettlementRow.setl_id)
+    rows = await session.execute(found.limit(limit))
+    return [(settlement, cancelled) for settlement, cancelled in rows]

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.benefits.office import CHALLENGE_LASTS, PRESENCE_LASTS, FundOffice, MedicalRefused
@@ -271,3 +272,12 @@ async def test_an_inpatient_stay_is_paid_by_bands(counter: Any) -> None:
     request = counter.settle_request(person, "50000", med_type=MedicalType.INPATIENT, acct_used_flag=AccountUse.NO)
     info = (await counter.send(request)).output.setlinfo
     assert (info.hifp_pay, info.acct_pay, info.psn_cash_pay) == (yuan("42895"), yuan("0"), yuan("7105"))
+
+
+@pytest.mark.parametrize("table", ["medical_settlement", "medical_cancellation", "medical_fee_line", "medical_visit"])
+@pytest.mark.parametrize("act", ["DELETE FROM", "UPDATE"])
+async def test_what_money_followed_from_cannot_be_changed(fund: AsyncSession, table: str, act: str) -> None:
+    change = " SET institution = 'x'" if act == "UPDATE" else ""
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with fund.begin_nested():
+            await fund.execute(text(f"{act} clearing.{table}{change}"))
