@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from card_os.crypto.purse import TransactionType
-from card_os.profile.transit import LOG_RECORD, LogRecord, TripType
+from card_os.profile.transit import LOG_RECORD, TRANSIT, LogRecord, TripType
 from card_os.wire import commands
 from card_os.wire import identifiers as names
 from card_os.wire.commands import Debited, PurchaseInitialized
@@ -14,26 +14,58 @@ from rulebook.record import Event, Kind, Outcome, Record
 from terminals.dialogues.context import Sam, Terminal
 from terminals.dialogues.transit_card import TransitCard
 
+_DEBITS = (TransactionType.PURCHASE, TransactionType.COMPOUND)
+_LOG_RECORDS = TRANSIT.file(names.SFI_LOG).count
+_RECORD_NOT_FOUND = 0x6A83
 _EVENTS: dict[int | None, Event] = {TripType.ENTRY: Event.ENTRY, TripType.EXIT: Event.EXIT}
 
 
 def finish(intent: Record, sam: Sam) -> Dialogue[Outcome]:
     """Settle a pending purchase ``intent`` of this device with its card present and the transit application selected.
 
-    VOID: the card never did it. DONE: it did, and its TAC is journaled as a finding. UNKNOWN: another transaction came
-    between, and the card cannot prove it any more; the intent stays open for clearing. Raises ``UnexpectedStatus``."""
+    VOID: the card never did it; its counter stands still, or it went on with another terminal's purchase, whose proof
+    must not be taken for ours. DONE: it did, and its TAC is journaled as a finding. UNKNOWN: too much came between, and
+    the card cannot tell any more; the intent stays open for clearing. Raises ``UnexpectedStatus``."""
     initialized = yield from _counters(sam)
     if initialized.offline_sequence == intent.card_sequence:
-        yield Persist(_ending(intent, Kind.OUTCOME, Outcome.VOID))
-        return Outcome.VOID
+        return (yield from _void(intent))
+    logged = yield from _logged_debit(intent.card_sequence)
+    if logged is None:
+        return Outcome.UNKNOWN
+    if not _is_of(logged, intent):
+        return (yield from _void(intent))
+    prove = commands.get_transaction_prove(transaction_type=intent.transaction_type, sequence=intent.card_sequence)
     try:
-        proof = yield from ask_card(
-            commands.get_transaction_prove(transaction_type=intent.transaction_type, sequence=intent.card_sequence)
-        )
+        proof = yield from ask_card(prove)
     except UnexpectedStatus:
         return Outcome.UNKNOWN
     yield Persist(replace(_ending(intent, Kind.FINDING, Outcome.DONE), tac=Debited.parse_prove(proof.data).tac))
     return Outcome.DONE
+
+
+def _void(intent: Record) -> Dialogue[Outcome]:
+    yield Persist(_ending(intent, Kind.OUTCOME, Outcome.VOID))
+    return Outcome.VOID
+
+
+def _logged_debit(sequence: int) -> Dialogue[LogRecord | None]:
+    """The debit of that off-line sequence, as far back as the log reaches."""
+    for number in range(1, _LOG_RECORDS + 1):
+        answer = yield from ask_card(commands.read_record(names.SFI_LOG, number), 0x9000, _RECORD_NOT_FOUND)
+        if not answer.data:
+            return None
+        log = LOG_RECORD.decode(answer.data)
+        if log.type in _DEBITS and log.sequence == sequence:
+            return log
+    return None
+
+
+def _is_of(log: LogRecord, intent: Record) -> bool:
+    return (log.terminal, log.amount_minor, log.date + log.time) == (
+        intent.sam_terminal,
+        intent.amount_minor,
+        (intent.date + intent.time).hex(),
+    )
 
 
 def prove_last(card: TransitCard, terminal: Terminal, sam: Sam) -> Dialogue[Record | None]:
@@ -41,7 +73,7 @@ def prove_last(card: TransitCard, terminal: Terminal, sam: Sam) -> Dialogue[Reco
     For terminals that find the card in a state they did not expect. Raises ``UnexpectedStatus``."""
     initialized = yield from _counters(sam)
     log = LOG_RECORD.decode((yield from ask_card(commands.read_record(names.SFI_LOG, 1))).data)
-    if log.type not in (TransactionType.PURCHASE, TransactionType.COMPOUND):
+    if log.type not in _DEBITS:
         return None
     proof = yield from ask_card(commands.get_transaction_prove(transaction_type=log.type, sequence=log.sequence))
     finding = _finding(card, terminal, initialized, log, Debited.parse_prove(proof.data).tac)

@@ -173,6 +173,31 @@ def _with_tac(intent: Record, finding: Record) -> Record:
     return Record(**(values | {"tac": finding.tac}))
 
 
+def test_another_terminals_purchase_under_the_same_sequence_is_not_taken_for_ours(
+    city: Any, noon: datetime, torn: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Torn before DEBIT here, paid elsewhere: the sequence went on, but not with our purchase."""
+    card = city.card()
+    city.bus().tap(torn(card.reader, BUS_STEPS - 1, False), noon)
+    elsewhere = city.elsewhere(tmp_path_factory.mktemp("other"))
+    assert elsewhere.bus().tap(card.reader, noon + AGAIN).gate_open
+    result = city.bus().tap(card.reader, noon + 2 * AGAIN)
+    assert (result.ending, result.finished, card.balance) == (Ending.PAID, Outcome.VOID, 4800)
+    assert city.journal.pending_intents() == ()
+
+
+def test_what_the_log_no_longer_holds_stays_open(
+    city: Any, noon: datetime, torn: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    card = city.card()
+    city.bus().tap(torn(card.reader, BUS_STEPS - 1, True), noon)
+    elsewhere = city.elsewhere(tmp_path_factory.mktemp("other"))
+    for minute in range(10):
+        assert elsewhere.bus().tap(card.reader, noon + timedelta(minutes=minute)).gate_open
+    assert city.bus().tap(card.reader, noon + timedelta(minutes=11)).finished is Outcome.UNKNOWN
+    assert len(city.journal.pending_intents()) == 1
+
+
 def test_what_the_card_can_no_longer_prove_stays_open(
     city: Any, noon: datetime, torn: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
