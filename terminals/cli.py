@@ -13,7 +13,7 @@ from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
 from terminals.dialogues.read_card import read_card
 from terminals.show.render import render
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

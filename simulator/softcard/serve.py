@@ -11,7 +11,7 @@ from hardware.readers.pcsc import PcscError, list_readers
 from simulator.softcard.demonstration import demonstration_card
 from simulator.softcard.vpcd import STOCK_PORT, NoVirtualReader, VirtualReader
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
