@@ -14,7 +14,7 @@ from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
 from rulebook.messages.base import Message
 from rulebook.messages.facts import CardState
-from rulebook.messages.loads import LoadAuthorised, LoadRefusal, LoadState
+from rulebook.messages.loads import LoadAuthorised, LoadRefusal, LoadRequest, LoadState
 from rulebook.money import Amount
 from rulebook.record import Event, Kind, Outcome, Record
 from terminals.journal import Journal
@@ -133,6 +133,15 @@ def test_a_load_of_another_desk_is_found_with_its_own_amount_terminal_and_time(c
     assert (finding.balance_before_minor, finding.key_version, finding.outcome) == (0, 1, Outcome.DONE)
     assert (finding.kind, finding.device, finding.card_sequence) == (Kind.FINDING, "TOPUP-02", 0)
     assert (finding.amount_minor, finding.sam_terminal.hex(), finding.refers_to) == (3000, "991000000901", 0)
+
+
+def test_after_a_proof_the_card_is_asked_anew(city: Any) -> None:
+    """Another card's operating system may drop a begun load at GET TRANSACTION PROVE."""
+    city.desk("TOPUP-01").load(city.pulled(CREDIT, True), AMOUNT, PIN, NOW)
+    city.host.heard.clear()
+    load(city, city.desk("TOPUP-02"), Amount(500))
+    requests = [message for message in city.host.heard if isinstance(message, LoadRequest)]
+    assert len({request.random for request in requests}) == len(requests) == 2
 
 
 def test_an_unknown_whose_place_another_desk_took_is_void(city: Any) -> None:
