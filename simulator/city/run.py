@@ -61,6 +61,7 @@ class Order:
 class Played:
     """The day is over and closed; the services still run. ``window`` is clearing's view of the window."""
 
+    order: Order
     services: Services
     diary: Diary
     window: dict[str, Any]
@@ -94,7 +95,7 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
             by_name = {f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}
             audited = audit(by_name, movements, ledger_minor=ledger_minor)
         apdus = sum(chip.apdus for chip in city.chips)
-        yield Played(services, diary, window, day_statement, audited, apdus, len(units), clerk)
+        yield Played(order, services, diary, window, day_statement, audited, apdus, len(units), clerk)
 
 
 def _take(folder: Path, stack: ExitStack) -> None:

@@ -1,0 +1,89 @@
+"""The auditor: what cards did against what the ledger says."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.city import auditor
+from simulator.city.auditor import Item, ItemKind, LedgerMovement, audit
+from simulator.city.witness import Moved, Movement, Witness
+
+CARD = "01991000FFFFFFFF:03109910000000000001"
+LOADED = LedgerMovement(f"load:{CARD}:2:00000", 5000)
+PAID = LedgerMovement(f"tap:{CARD}:2:00000", 200)
+
+
+class Purse:
+    """A card that answers nothing but its balance."""
+
+    atr = b""
+
+    def __init__(self, balance_minor: int) -> None:
+        self._balance = balance_minor.to_bytes(4, "big")
+
+    def reset(self) -> bytes:
+        return b""
+
+    def transmit(self, command: bytes) -> bytes:
+        return (self._balance if command[1] == 0x5C else b"") + b"\x90\x00"
+
+
+@pytest.fixture
+def cards() -> dict[str, Witness]:
+    witness = Witness(Purse(4800))
+    witness.moved += [Moved(Movement.LOAD, 0, 5000), Moved(Movement.DEBIT, 0, 200), Moved(Movement.DEBIT, 1, 0)]
+    return {CARD: witness}
+
+
+def test_a_ledger_that_knows_everything_is_explained(cards: dict[str, Witness]) -> None:
+    found = audit(cards, [LOADED, PAID], ledger_minor=4800)
+    assert found.explained
+    assert found.items == ()
+
+
+def test_a_debit_not_yet_received_is_named_and_accounts_for_the_difference(cards: dict[str, Witness]) -> None:
+    found = audit(cards, [LOADED], ledger_minor=5000)
+    assert found.items == (Item(ItemKind.DEBIT_NOT_RECEIVED, PAID.transaction, 200),)
+    assert found.explained
+
+
+def test_a_load_not_yet_confirmed_is_named_and_accounts_for_the_difference(cards: dict[str, Witness]) -> None:
+    found = audit(cards, [PAID], ledger_minor=-200)
+    assert found.items == (Item(ItemKind.LOAD_NOT_CONFIRMED, LOADED.transaction, 5000),)
+    assert found.explained
+
+
+def test_money_moved_for_nothing_is_never_explained(cards: dict[str, Witness]) -> None:
+    invented = LedgerMovement(f"tap:{CARD}:2:00007", 300)
+    found = audit(cards, [LOADED, PAID, invented], ledger_minor=4500)
+    assert [item.kind for item in found.items] == [ItemKind.NEVER_HAPPENED]
+    assert not found.explained
+
+
+def test_another_amount_is_both_missing_and_invented(cards: dict[str, Witness]) -> None:
+    found = audit(cards, [LOADED, LedgerMovement(PAID.transaction, 300)], ledger_minor=4700)
+    assert {item.kind for item in found.items} == {ItemKind.DEBIT_NOT_RECEIVED, ItemKind.NEVER_HAPPENED}
+    assert not found.explained
+
+
+def test_a_difference_that_no_item_explains_is_not_explained(cards: dict[str, Witness]) -> None:
+    assert not audit(cards, [LOADED, PAID], ledger_minor=4801).explained
+
+
+def test_a_card_that_disagrees_with_what_was_seen_is_named(cards: dict[str, Witness]) -> None:
+    cards[CARD].card = Purse(4801)
+    found = audit(cards, [LOADED, PAID], ledger_minor=4801)
+    assert found.disagreeing == (CARD,)
+    assert not found.explained
+
+
+def test_only_what_posts_a_load_counts_as_one() -> None:
+    pending = f"load:{CARD.lower()}:2:3:1"
+    rows = [
+        (pending, "load", "pending", 500),
+        (f"{pending}/post", "load", "post", 500),
+        (f"{pending}/void", "load", "void", 500),
+        (f"{PAID.transaction}:fare", "fare", "single", 200),
+        (f"{PAID.transaction}:subsidy:concession-fund", "subsidy", "single", 80),
+    ]
+    assert auditor._movements(rows) == [LedgerMovement(f"load:{CARD}:2:00003", 500), PAID]
