@@ -83,13 +83,14 @@ def _torn_inside(city: Any, noon: datetime, card: Any, cut: int) -> tuple[Ending
     return first.ending, city.gate("0101").enter(card.reader, noon + AGAIN)
 
 
-def test_power_lost_inside_the_cards_memory_is_settled_too(city: Any, noon: datetime) -> None:
-    """Cut after every 9th byte that one entry writes, until it is written whole."""
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_power_lost_inside_the_cards_memory_is_settled_too(city: Any, noon: datetime, stride: int) -> None:
+    """Cut after every ``stride``-th byte that one entry writes, until it is written whole."""
     endings, number = [], 100
     while not endings or endings[-1][0] is not Ending.PAID:
         number += 1
         card = city.card(number)
-        first, again = _torn_inside(city, noon, card, cut=9 * len(endings))
+        first, again = _torn_inside(city, noon, card, cut=stride * len(endings))
         endings.append((first, again.ending))
         assert again.gate_open is (first is not Ending.PAID)
         assert card.process.state == 1
