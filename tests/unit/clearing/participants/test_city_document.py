@@ -1,0 +1,69 @@
+"""The participants' document is checked whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from clearing.ledger.accounts import Kind
+from clearing.participants.rules import City, Role, demonstration
+from clearing.settlement.positions import party_of
+from rulebook.messages.devices import DeviceKind
+
+
+def _changed(**changes: Any) -> dict[str, Any]:
+    return demonstration().model_dump(mode="json") | changes
+
+
+def test_the_demonstration_has_every_role() -> None:
+    assert {participant.role for participant in demonstration().participants} == set(Role)
+
+
+def test_every_account_of_a_participant_counts_for_it() -> None:
+    city = demonstration()
+    for participant in city.participants:
+        for book, code in participant.accounts:
+            assert party_of(code, keeper=city.keepers[book]) == participant.id
+
+
+def test_every_kind_of_terminal_has_a_spreading_time() -> None:
+    assert set(demonstration().rules().spreading) == set(DeviceKind)
+
+
+def test_the_document_reads_back() -> None:
+    assert City.model_validate(demonstration().model_dump(mode="json")) == demonstration()
+
+
+def test_an_opening_on_nobodys_account_is_named() -> None:
+    opening = [
+        {
+            "id": "x",
+            "book": "transit",
+            "debit": "float-at-bank",
+            "credit": "fees:x",
+            "amount_minor": 1,
+            "purpose": "fee",
+        }
+    ]
+    with pytest.raises(ValidationError, match="account fees:x of transit is nobody's"):
+        City.model_validate(_changed(opening=opening))
+
+
+def test_a_book_without_keeper_is_named() -> None:
+    with pytest.raises(ValidationError, match="book medical:employee-fund has no keeper"):
+        City.model_validate(_changed(keepers={"transit": "card-company"}))
+
+
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "100"])
+def test_an_opening_amount_is_a_whole_number_of_fen(amount: object) -> None:
+    opening = demonstration().model_dump(mode="json")["opening"]
+    with pytest.raises(ValidationError):
+        City.model_validate(_changed(opening=[opening[0] | {"amount_minor": amount}]))
+
+
+def test_opening_transfers_carry_the_declared_day_not_todays() -> None:
+    city = demonstration()
+    assert {transfer.business_day for transfer in city.opening_transfers()} == {city.effective_from}
+    assert Kind.FLOAT_AT_BANK in {account.kind for account in city.accounts()}
