@@ -1,0 +1,108 @@
+"""The consoles in a real browser: Debian's chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from simulator.city.run import Played
+
+pytestmark = [pytest.mark.xdist_group("city"), pytest.mark.needs_chromium]
+
+# The machine's network is closed and chromium must not try it.
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ISSUING_PAGES = ("/", "/cards", "/applications", "/sams", "/stock-room", "/audit")
+CLEARING_PAGES = ("/", "/batches", "/exceptions", "/accounts", "/windows", "/devices", "/loads")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("the Debian package chromium is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    yield opened
+    context.close()
+
+
+def sign_in(page: Page, url: str, name: str, password: str) -> None:
+    page.goto(f"{url}/")
+    expect(page).to_have_url(f"{url}/sign-in?next=/")
+    page.get_by_label("姓名").fill(name)
+    page.get_by_label("密码").fill(password)
+    page.get_by_role("button", name="登录").click()
+
+
+def keep(page: Page, name: str) -> None:
+    """A screenshot for whoever wants to look: set CITYCARD_SCREENSHOTS to a folder."""
+    if folder := os.environ.get("CITYCARD_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def test_a_wrong_password_is_told_in_both_languages(page: Page, city: Played) -> None:
+    sign_in(page, city.services.urls["issuing"], "issuing-clerk", "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("密码不正确")
+    expect(page.get_by_role("alert")).to_contain_text("password is wrong")
+    keep(page, "sign-in-refused")
+
+
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [*(("issuing", path) for path in ISSUING_PAGES), *(("clearing", path) for path in CLEARING_PAGES)],
+)
+def test_each_page_opens_without_error_in_both_languages(page: Page, city: Played, service: str, path: str) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("response", lambda response: faults.append(response.url) if response.status >= 400 else None)
+    url = city.services.urls[service]
+    sign_in(page, url, f"{service}-clerk", "demo-clerk")
+    page.goto(url + path)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_be_visible()
+    assert any("一" <= character <= "鿿" for character in heading.inner_text())
+    assert any(character.isascii() and character.isalpha() for character in heading.inner_text())
+    # No page is wider than the screen: tables scroll in themselves.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    keep(page, f"{service}{path.replace('/', '-')}")
+    assert faults == []
+
+
+def test_two_persons_close_the_next_window(page: Page, browser: Browser, city: Played) -> None:
+    url = city.services.urls["clearing"]
+    sign_in(page, url, "clearing-clerk", "demo-clerk")
+    page.goto(f"{url}/windows/2/close")
+    keep(page, "clearing-close-open")
+    page.get_by_role("button", name="提出关闭").click()
+    expect(page.locator("main")).to_contain_text("须由另一人复核")
+    expect(page.get_by_role("button", name="复核并入账")).to_have_count(0)
+    keep(page, "clearing-close-proposed")
+    other = browser.new_context(locale="zh-CN").new_page()
+    sign_in(other, url, "clearing-approver", "demo-approver")
+    other.goto(f"{url}/windows/2/close")
+    other.get_by_role("button", name="复核并入账").click()
+    keep(other, "clearing-close-closed")
+    expect(other.locator("main")).to_contain_text("clearing-clerk 提出，clearing-approver 复核")
+    other.context.close()
