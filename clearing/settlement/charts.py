@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log10
 
 from clearing.settlement.views import PositionView
 
-WIDTH = 360  # from nil to either edge, in SVG units
+WIDTH = 250  # from nil to either edge, in SVG units
 BAR_HEIGHT = 22
 
 
@@ -24,14 +25,13 @@ class Bar:
 
 
 def net_bars(positions: Sequence[PositionView]) -> list[Bar]:
-    """Lengths in proportion to the largest net of the same book, so that a large fund does not hide the buses."""
-    largest: dict[str, int] = {}
-    for position in positions:
-        largest[position.book] = max(largest.get(position.book, 1), abs(position.net_minor))
-    return [_bar(row, position, largest[position.book]) for row, position in enumerate(positions)]
+    """Lengths on a logarithmic scale, or an agent's prepaid money would hide every bus."""
+    largest = max((abs(position.net_minor) for position in positions), default=0)
+    return [_bar(row, position, largest) for row, position in enumerate(positions)]
 
 
 def _bar(row: int, position: PositionView, largest: int) -> Bar:
-    width = WIDTH * abs(position.net_minor) // largest
+    # Only the picture is approximate; the amount beside it is exact.
+    width = round(WIDTH * log10(1 + abs(position.net_minor)) / log10(1 + largest)) if largest else 0
     x = WIDTH if position.net_minor >= 0 else WIDTH - width
     return Bar(position.book, position.participant, position.net_minor, x, width, row * BAR_HEIGHT)

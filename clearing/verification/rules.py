@@ -46,13 +46,14 @@ def judge(transaction: Transaction, right: Collection[Claim], context: Context) 
     reasons = _claim_reasons(transaction, right, context)
     settled = next((claim for claim, reason in reasons.items() if reason is Reason.NONE), None)
     held = next((claim for claim, reason in reasons.items() if RULES[reason].holds_value), None)
-    already = transaction.id in context.settled
+    # A load takes nothing off the card; its money waits as the agent's reservation.
+    no_hold = settled is not None or transaction.id.load or transaction.id in context.settled
     by_evidence = _by_record(reasons)
     decisions = tuple(
         _decision(record, _reason_of(record, transaction, by_evidence, settled, context), context)
         for record in transaction.records
     )
-    return Judged(transaction, decisions, settled, None if settled or already else held)
+    return Judged(transaction, decisions, settled, None if no_hold else held)
 
 
 def _claim_reasons(transaction: Transaction, right: Collection[Claim], context: Context) -> dict[Claim, Reason]:

@@ -63,12 +63,16 @@ def test_each_book_of_the_day_ends_with_a_sum_of_nil(town: Any) -> None:
     assert day_csv(result, NAMES).decode("utf-8").count("\r\n") == len(result.positions) + 3
 
 
-def test_bars_are_in_proportion_inside_their_book() -> None:
-    nets = [("transit", "a", 100), ("transit", "b", -50), ("medical:x", "c", 7), ("transit", "d", 0)]
-    views = [
-        PositionView(book=book, participant=who, debits_minor=0, credits_minor=0, net_minor=net)
-        for book, who, net in nets
-    ]
-    bars = net_bars(views)
-    assert [bar.width for bar in bars] == [WIDTH, WIDTH // 2, WIDTH, 0]
-    assert [bar.x for bar in bars] == [WIDTH, WIDTH // 2, WIDTH, WIDTH]
+def _position(participant: str, net: int) -> PositionView:
+    return PositionView(book="transit", participant=participant, debits_minor=0, credits_minor=0, net_minor=net)
+
+
+def test_bars_lie_on_the_side_of_their_sign_and_the_largest_is_whole() -> None:
+    bars = net_bars([_position("a", 99999), _position("b", -999), _position("c", 0)])
+    assert [bar.width for bar in bars] == [WIDTH, round(WIDTH * 3 / 5), 0]
+    assert [bar.x for bar in bars] == [WIDTH, WIDTH - bars[1].width, WIDTH]
+
+
+def test_a_day_without_money_has_no_bars() -> None:
+    assert [bar.width for bar in net_bars([_position("a", 0)])] == [0]
+    assert net_bars([]) == []

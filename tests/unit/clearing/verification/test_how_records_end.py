@@ -267,6 +267,15 @@ def test_a_load_is_checked_against_what_was_authorised_and_moves_nothing_here(
     assert len(result.remarks) == remarks
 
 
+def test_a_load_with_a_wrong_tac_takes_nothing_off_the_cards(town: Any) -> None:
+    intent = town.intent(1, 0, amount=5000, event=Event.LOAD, transaction_type=2, device="TOPUP-01", line="")
+    town.outcome(intent, tac=bytes(4))
+    result = town.settle()
+    assert set(_reasons(result).values()) == {Reason.TAC_WRONG}
+    assert not result.posted
+    assert not result.held
+
+
 def test_load_and_purchase_with_one_number_are_two_transactions(town: Any) -> None:
     _, tap = town.tap(1, 0)
     load = replace(tap, event=Event.LOAD)
