@@ -20,7 +20,6 @@ from rulebook.calendar.calendar import BUSINESS_ZONE
 from rulebook.messages.base import Message
 from rulebook.messages.medical import (
     ANSWERS,
-    LOCAL_FORMAT,
     Answer,
     DetailInput,
     DetailOutput,
@@ -38,6 +37,7 @@ from rulebook.messages.medical import (
     parse,
     to_wire,
 )
+from rulebook.messages.medical_values import LOCAL_FORMAT
 from rulebook.money import Amount
 
 # These change nothing: they are answered anew each time.

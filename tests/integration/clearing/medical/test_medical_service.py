@@ -171,6 +171,13 @@ async def test_registering_needs_a_proven_presence_a_short_while_ago(counter: An
     assert await refusal(counter.send(counter.register_request("p1"), late)) is R.PRESENCE_NOT_PROVEN
 
 
+async def test_a_presence_is_for_one_person_at_one_desk(counter: Any, counter_at: Callable[[str, str], Any]) -> None:
+    await counter.present(bytes(7) + b"\x02")
+    await counter_at("HOSP-1-02", "hospital-1").present(bytes(7) + b"\x01")
+    assert await refusal(counter.send(counter.register_request("p1"))) is R.PRESENCE_NOT_PROVEN
+    await counter.send(counter.register_request("p2"))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -187,6 +187,38 @@ def test_account_pays_the_in_scope_part_only() -> None:
     assert (benefit.account, benefit.cash) == (yuan("100"), yuan("50"))
 
 
+def topped_up(threshold: str, rate: str, cap: str | None, *, fund_rate: str = "0") -> Policy:
+    """No deductible, one band, and a top-up fund over it."""
+    bands = (Band(None, everywhere(Fraction(fund_rate))),)
+    care = CareRules(Deductible(Per.STAY, everywhere((ZERO,))), Per.STAY, Measure.IN_SCOPE, bands, None)
+    top_up = TopUp(yuan(threshold), (Band(None, everywhere(Fraction(rate))),), None if cap is None else yuan(cap))
+    return dataclasses.replace(BEIJING, care={MedicalType.OUTPATIENT: care}, top_up=top_up)
+
+
+@pytest.mark.parametrize(
+    ("personal", "paid_before", "cap", "expected"),
+    [
+        ("0", "0", None, "0"),  # 2000 stays below 6000
+        ("5000", "0", None, "600"),  # 1000 of 2000 lies above
+        ("7000", "600", None, "1200"),
+        ("7000", "600", "1000", "400"),
+        ("7000", "1000", "1000", "0"),
+    ],
+)
+def test_the_top_up_looks_at_the_whole_year(personal: str, paid_before: str, cap: str | None, expected: str) -> None:
+    year = Accumulators(in_scope=yuan(personal), personal=yuan(personal), top_up=yuan(paid_before))
+    claim = Claim(MedicalType.OUTPATIENT, "in_service", "L3", (FeeLine("1", yuan("2000"), ItemClass.A),), ZERO)
+    assert adjudicate(claim, topped_up("6000", "0.6", cap), year).top_up == yuan(expected)
+
+
+def test_no_line_is_paid_more_than_once_over() -> None:
+    lines = tuple(FeeLine(str(number), yuan("0.01"), ItemClass.A) for number in range(3))
+    claim = Claim(MedicalType.OUTPATIENT, "in_service", "L3", lines, ZERO)
+    benefit = adjudicate(claim, topped_up("0", "1", None, fund_rate="0.4"), NEW_YEAR)
+    assert (benefit.fund, benefit.top_up) == (yuan("0.01"), yuan("0.02"))
+    assert [line.fund + line.top_up for line in benefit.lines] == [yuan("0.01")] * 3
+
+
 def test_an_item_of_class_b_without_any_rate_is_not_guessed() -> None:
     policy = dataclasses.replace(BEIJING, first_self_pay={ItemClass.A: Fraction(0)})
     claim = Claim(MedicalType.OUTPATIENT, "in_service", "L3", (FeeLine("1", yuan("1"), ItemClass.B),), ZERO)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rulebook.messages.base import Message
-from rulebook.messages.medical import FeeDetail, FeeLineExtension, ItemClass, LocalTime, Rate, Yuan, parse, to_wire
+from rulebook.messages.medical import FeeDetail, FeeLineExtension, ItemClass, parse, to_wire
+from rulebook.messages.medical_values import LocalTime, Rate, Yuan
 from rulebook.money import Amount
 
 
