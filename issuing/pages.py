@@ -16,6 +16,7 @@ from issuing.applications.tables import ApplicationRow
 from issuing.card_register import service as cards
 from issuing.card_register.tables import CardRow
 from issuing.feed.tables import OutboxHeadRow
+from issuing.personalisation.agreement import disagreements
 from issuing.register import queries as register
 from issuing.register.service import open_entry
 from issuing.sams import service as sams
@@ -74,6 +75,7 @@ async def overview(request: Request, here: ServiceDep, _: StaffDep) -> HTMLRespo
             sams=await sams.counts(session),
             stock=await stock.counts(session),
             applications=await _application_counts(session),
+            disagreements=await disagreements(session),
             feed=await session.scalar(select(OutboxHeadRow.last)) or 0,
         )
 

@@ -38,6 +38,9 @@ TABLE: Mapping[tuple[ApplicationState, ApplicationEvent], ApplicationState] = {
     (_A.ISSUED, _E.HAND_OVER): _A.HANDED_OVER,
 }
 
+# A person has at most one application in these states; ISSUED is followed by a card in the card register.
+OPEN = (_A.SUBMITTED, _A.APPROVED, _A.IN_PRODUCTION)
+
 
 def next_state(state: ApplicationState, event: ApplicationEvent) -> ApplicationState:
     return step(TABLE, "The application", state, event)

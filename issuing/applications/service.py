@@ -11,19 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from hardware.vault.vault import Vault
-from issuing.applications.rules import ApplicationEvent, ApplicationState, next_state
+from issuing.applications.rules import OPEN, ApplicationEvent, ApplicationState, next_state
 from issuing.applications.tables import ApplicationRow
+from issuing.card_register.tables import CardRow
 from issuing.products import PRODUCTS
 from issuing.register import queries as register
 from issuing.register.service import person_token
+from rulebook.messages.facts import CardState
 
-# A person has one card at a time; these states lead to one or have led to one that its holder has.
-_OPEN = (
-    ApplicationState.SUBMITTED,
-    ApplicationState.APPROVED,
-    ApplicationState.IN_PRODUCTION,
-    ApplicationState.ISSUED,
-)
+# A person has one card at a time: a lost or closed one may be replaced, these may not.
+_HELD = (CardState.PERSONALISED, CardState.ACTIVE, CardState.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,7 @@ async def apply(session: AsyncSession, vault: Vault, requests: Sequence[Applicat
     known = await register.newest(session, list(persons.values()))
     before = {row.application: row for row in await _rows(session, list(persons))}
     open_persons = await _persons_with_open_application(session, list(persons.values()))
+    holders = await _persons_with_card(session, list(persons.values()))
     faults = []
     rows = []
     for number, request in enumerate(requests, 1):
@@ -53,6 +51,8 @@ async def apply(session: AsyncSession, vault: Vault, requests: Sequence[Applicat
             faults.append(_fault(number, "citizen_id", "is not in the register"))
         elif person in open_persons:
             faults.append(_fault(number, "citizen_id", "has an open application already"))
+        elif person in holders:
+            faults.append(_fault(number, "citizen_id", "has a card already; report its loss or close it first"))
         if request.product not in PRODUCTS:
             faults.append(_fault(number, "product", f"is {request.product!r}; it must be one of {', '.join(PRODUCTS)}"))
         open_persons.add(person)
@@ -113,7 +113,12 @@ async def _rows(session: AsyncSession, applications: Sequence[str], *, lock: boo
 
 
 async def _persons_with_open_application(session: AsyncSession, persons: Sequence[str]) -> set[str]:
-    wanted = select(ApplicationRow.person).where(ApplicationRow.person.in_(persons), ApplicationRow.state.in_(_OPEN))
+    wanted = select(ApplicationRow.person).where(ApplicationRow.person.in_(persons), ApplicationRow.state.in_(OPEN))
+    return set(await session.scalars(wanted))
+
+
+async def _persons_with_card(session: AsyncSession, persons: Sequence[str]) -> set[str]:
+    wanted = select(CardRow.person).where(CardRow.person.in_(persons), CardRow.state.in_(_HELD))
     return set(await session.scalars(wanted))
 
 

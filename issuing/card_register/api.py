@@ -53,6 +53,12 @@ async def post_recovery(serial: Hex, here: ServiceDep, staff: Clerk, now: Now) -
     return (await _act(here, [serial], CardEvent.WITHDRAW_LOSS, staff, now))[0]
 
 
+@router.post("/{serial}/closing")
+async def post_closing(serial: Hex, here: ServiceDep, staff: Clerk, now: Now) -> CardStanding:
+    """Given back, or never to be used again: onto the deny list for good."""
+    return (await _act(here, [serial], CardEvent.CLOSE, staff, now))[0]
+
+
 async def _act(
     here: Service, serials: list[bytes], event: CardEvent, staff: Staff, now: datetime
 ) -> list[CardStanding]:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from card_os.wire.apdu import CommandApdu
 from hardware.readers.relay import RelayedCard
@@ -224,3 +225,57 @@ async def test_looking_at_holders_is_recorded(office: Office, factory: Any, cler
     assert "李**" in page.text
     (look,) = await office.rows("SELECT actor, detail FROM issuing.audit_trail WHERE act = 'looked at card holders'")
     assert (look.actor, look.detail) == ("issuing-clerk", {"count": 1})
+
+
+async def test_holder_of_a_card_gets_another_only_after_its_loss(
+    office: Office, factory: Any, clerk: httpx.AsyncClient
+) -> None:
+    result = await office.present(factory.blank(0))
+    assert result.serial is not None
+    again = {"application": "B-000", "citizen_id": factory.citizen_id(0)}
+    refused = await clerk.post("/applications", json=again)
+    assert "has a card already" in refused.json()["errors"][0]["message"]
+    await clerk.post(f"/cards/{result.serial.hex()}/activation")
+    await clerk.post(f"/cards/{result.serial.hex()}/loss")
+    assert (await clerk.post("/applications", json=again)).json() == {"count": 1}
+
+
+async def test_books_agree_whatever_happened_to_the_chips(
+    office: Office, factory: Any, clerk: httpx.AsyncClient
+) -> None:
+    await office.present(factory.blank(0))
+    await office.present(factory.blank(1), gone_at=50)
+    await office.present(BadMemory(factory.blank(2)))
+    await office.present(factory.blank(10))
+    await clerk.post(f"/stock/{factory.chip_serial(4).hex()}/scrapping", json={"reason": "scratched"})
+    assert "Stock, key log and registers agree" in (await clerk.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("tampering", "what"),
+    [
+        ("UPDATE issuing.blank SET state = 'scrapped' WHERE state = 'used'", "not used up in stock"),
+        ("UPDATE issuing.blank SET state = 'used' WHERE state = 'in_stock'", "stands in no register"),
+        ("UPDATE issuing.blank SET state = 'in_stock' WHERE state = 'used'", "lies untouched in stock"),
+        ("UPDATE issuing.blank SET state = 'in_production' WHERE state = 'in_stock'", "nowhere else"),
+        ("UPDATE issuing.card SET chip_serial = 'AAAAAAAA'", "no line in the key log"),
+    ],
+)
+async def test_books_that_disagree_are_shown(
+    office: Office, factory: Any, clerk: httpx.AsyncClient, app: FastAPI, tampering: str, what: str
+) -> None:
+    await office.present(factory.blank(0))
+    async with app.state.service.database.transaction() as session:
+        await session.execute(text(tampering))
+    assert what in (await clerk.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("key_log", "label"), ("stock_move", "reason"), ("outbox", "fact"), ("person", "file"), ("audit_trail", "act")],
+)
+async def test_service_itself_cannot_rewrite_its_logs(app: FastAPI, table: str, column: str) -> None:
+    for statement in (f"DELETE FROM issuing.{table}", f"UPDATE issuing.{table} SET {column} = {column}"):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            async with app.state.service.database.transaction() as session:
+                await session.execute(text(statement))
