@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from backoffice.database import prepare
 from backoffice.migration import upgrade
 from backoffice.settings import Settings
 from card_os.wire.dialogue import CardGone
+from hardware.readers.relay import answer
 from hardware.vault import demonstration as keys
 from hardware.vault.opening import open_demonstration_vault
 from issuing import demonstration
@@ -139,3 +141,24 @@ def test_counter_that_talks_rubbish_is_closed(url: str, factory: Any) -> None:
         desk._socket.send("hello")
         with pytest.raises(ConnectionClosed, match="1003"):
             desk._socket.recv()
+
+
+def test_line_that_breaks_in_the_middle_is_a_card_that_left(
+    url: str, factory: Any, request: pytest.FixtureRequest
+) -> None:
+    number = 300 if "pkcs11" in request.node.name else 200
+    card = factory.blank(number)
+    with signed_in(url, "issuing-clerk") as clerk, signed_in(url, "issuing-approver") as approver:
+        clerk.post("/register/files", content=factory.register_file(1, start=number)).raise_for_status()
+        application = {"application": f"B-{number}", "citizen_id": factory.citizen_id(number)}
+        clerk.post("/applications", json=application).raise_for_status()
+        approver.post(f"/applications/B-{number}/approval").raise_for_status()
+        body = factory.delivery("card", range(number, number + 1))
+        approver.post("/stock/deliveries", json=body).raise_for_status()
+        with counter(clerk) as desk:
+            desk._socket.send('{"present": {}}')
+            for _ in range(40):
+                desk._socket.send(json.dumps(answer(json.loads(desk._socket.recv()), card)))
+        with counter(clerk) as desk:
+            result = desk.personalise(card)
+    assert (result.outcome, result.resumed) == (Outcome.PERSONALISED, True)
