@@ -14,7 +14,7 @@ from clearing.verification.reasons import RemarkKind
 from clearing.verification.rules import Judged
 from rulebook.money import Amount
 from rulebook.record import Event, Record
-from rulebook.tariff import PricedFare
+from rulebook.tariff import PricedFare, RiderClass
 from rulebook.tariff.tariff import OPERATOR
 
 _PRICED = frozenset({Event.RIDE, Event.EXIT})
@@ -61,11 +61,23 @@ def _fare(claim: Claim, id_: TransactionId, context: Context) -> Iterator[Transf
     except NotPriceable as error:
         yield Remark(RemarkKind.NOT_PRICEABLE, str(id_), operator, record.amount_minor, str(error))
         return
-    for bearer, share in sorted(fare.shares.items()):
-        if bearer != OPERATOR:
-            receivable = code(Kind.SUBSIDY_RECEIVABLE, bearer)
-            yield from _moved(record, id_, context, Purpose.SUBSIDY, receivable, payable, share.minor, bearer)
+    yield from _concessions(record, id_, context, fare, operator)
     yield from _difference(record, id_, context, fare, operator)
+
+
+def _concessions(
+    record: Record, id_: TransactionId, context: Context, fare: PricedFare, operator: str
+) -> Iterator[Transfer | Remark]:
+    """What others bear. The class is no part of the TAC, so a fund pays only for one that the card register knows."""
+    shares = [(bearer, share.minor) for bearer, share in sorted(fare.shares.items()) if bearer != OPERATOR]
+    registered = context.cards[id_.card].rider_class
+    if shares and registered != RiderClass.of_code(record.card_class):
+        detail = f"{RiderClass.of_code(record.card_class)} / {registered}"
+        yield Remark(RemarkKind.CLASS_DIFFERS, str(id_), operator, sum(minor for _, minor in shares), detail)
+        return
+    for bearer, minor in shares:
+        receivable, payable = code(Kind.SUBSIDY_RECEIVABLE, bearer), code(Kind.OPERATOR_PAYABLE, operator)
+        yield from _moved(record, id_, context, Purpose.SUBSIDY, receivable, payable, minor, bearer)
 
 
 def _difference(

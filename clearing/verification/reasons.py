@@ -92,6 +92,7 @@ class RemarkKind(StrEnum):
     CHARGED_MORE = "charged_more"
     CHARGED_LESS = "charged_less"
     NOT_PRICEABLE = "not_priceable"
+    CLASS_DIFFERS = "class_differs"
     COUNTER_GAP = "counter_gap"
     JOURNAL_GAP = "journal_gap"
     CLOCK_WENT_BACK = "clock_went_back"
@@ -102,6 +103,10 @@ REMARKS: dict[RemarkKind, tuple[str, str]] = {
     RemarkKind.CHARGED_MORE: ("多收，应退持卡人", "charged more than the tariff: refund owed, borne by the operator"),
     RemarkKind.CHARGED_LESS: ("少收，运营方承担", "charged less than the tariff: the operator's loss"),
     RemarkKind.NOT_PRICEABLE: ("无法复核票价", "the fare could not be checked"),
+    RemarkKind.CLASS_DIFFERS: (
+        "持卡人类别与登记不符，补贴不付",
+        "the rider class is not the card register's: no concession is paid",
+    ),
     RemarkKind.COUNTER_GAP: ("卡脱机序号缺失", "off-line sequence numbers of the card are missing"),
     RemarkKind.JOURNAL_GAP: ("终端流水缺失", "journal sequences of the device are missing"),
     RemarkKind.CLOCK_WENT_BACK: ("终端时钟倒退", "the device's clock went back"),

@@ -169,6 +169,7 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def house(clearing_database: Database) -> AsyncIterator[House]:
     facts: list[Fact] = [TOWN.card_fact(card) for card in (1, 2, 3)]
+    facts[1] = facts[1].model_copy(update={"rider_class": "student"})
     facts += [TOWN.sam_fact(name) for name in TOWN.DEVICES]
     facts.append(InsuredFact(person="p1", fund="employee-fund", insured_class="in_service", effective=TOWN.MORNING))
     issuing = httpx.AsyncClient(transport=httpx.ASGITransport(_issuing(facts)), base_url="http://issuing")

@@ -91,6 +91,7 @@ class Town:
     deny: list[DenyChange] = field(default_factory=list)
     loads: dict[TransactionId, KnownLoad] = field(default_factory=dict)
     cards: int = 3
+    classes: dict[int, str] = field(default_factory=dict)
 
     def write(self, record: Record) -> Record:
         rows = self.journal.setdefault(record.device, [])
@@ -151,7 +152,10 @@ class Town:
         return tuple(record for rows in self.journal.values() for record in rows)
 
     def context(self) -> Context:
-        facts = [card_fact(card) for card in range(1, self.cards + 1)]
+        facts = [
+            card_fact(card).model_copy(update={"rider_class": self.classes.get(card, "ordinary")})
+            for card in range(1, self.cards + 1)
+        ]
         return Context(
             business_day=DAY,
             policy=demonstration().rules(),

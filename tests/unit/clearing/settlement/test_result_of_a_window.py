@@ -35,6 +35,7 @@ def _eventful_day(town: Any) -> None:
     flipped = town.intent(2, 1, at=MORNING + timedelta(minutes=10))
     town.outcome(flipped, tac=b"\x00\x01\x02\x03")
     intent, outcome = town.tap(3, 0, device="BUS-B-0001", line="B201", card_class=3, amount=20)
+    town.classes[3] = "elder"
     again = town.write(intent)
     town.write(replace(outcome, refers_to=again.journal_sequence))
     town.deny_card(3)
@@ -191,6 +192,7 @@ def _by_purpose(result: WindowResult) -> dict[Purpose, tuple[str, str, int]]:
 
 
 def test_a_discount_somebody_else_bears_is_paid_by_the_fund(town: Any) -> None:
+    town.classes[1] = "student"
     town.tap(1, 0, card_class=2, amount=50)  # 2.00, half by card, half of that borne by the fund
     result = town.settle()
     assert _by_purpose(result) == {
@@ -198,6 +200,15 @@ def test_a_discount_somebody_else_bears_is_paid_by_the_fund(town: Any) -> None:
         Purpose.SUBSIDY: ("subsidy-receivable:concession-fund", "operator-payable:bus-a", 50),
     }
     assert not result.remarks
+
+
+def test_a_concession_for_a_class_the_register_does_not_know_is_not_paid(town: Any) -> None:
+    town.tap(1, 0, card_class=2, amount=50)
+    result = town.settle()
+    assert list(_by_purpose(result)) == [Purpose.FARE]
+    assert [(r.kind, r.amount_minor, r.detail) for r in result.remarks] == [
+        (RemarkKind.CLASS_DIFFERS, 50, "student / ordinary")
+    ]
 
 
 def test_charged_more_is_owed_back_to_the_holder_by_the_operator(town: Any) -> None:

@@ -20,6 +20,7 @@ NAMES = {participant.id: participant for participant in demonstration().particip
 
 def _result(town: Any) -> Any:
     town.tap(1, 0)
+    town.classes[2] = "elder"
     town.tap(2, 0, card_class=3, amount=20)
     town.tap(1, 1, device="BUS-B-0001", line="B201", at=MORNING + timedelta(minutes=1))
     return town.settle()
