@@ -57,16 +57,20 @@ def judge(transaction: Transaction, right: Collection[Claim], context: Context) 
 
 
 def _claim_reasons(transaction: Transaction, right: Collection[Claim], context: Context) -> dict[Claim, Reason]:
-    """Proven claims first, then by (device, journal sequence): the first proven one in order is the transaction, the
-    others repeat it. The order is that of the records' ids, so arrival does not matter."""
+    """Proven claims first, a terminal's own outcome before somebody's finding, then by (device, journal sequence): the
+    first proven one is the transaction, the others repeat it. Arrival does not matter."""
     reasons: dict[Claim, Reason] = {}
     known = context.settled.get(transaction.id)
-    for claim in sorted(transaction.claims(), key=lambda claim: (claim not in right, claim.order)):
+    for claim in sorted(transaction.claims(), key=lambda claim: _precedence(claim, right)):
         reason = _first(_claim_checks(claim, transaction, right, known, context))
         reasons[claim] = reason
         if known is None and claim in right and RULES[reason].status is not Status.CLAIMED:
             known = claim.fingerprint
     return reasons
+
+
+def _precedence(claim: Claim, right: Collection[Claim]) -> tuple[bool, bool, tuple[RecordId, RecordId]]:
+    return (claim not in right, claim.evidence.kind is Kind.FINDING, claim.order)
 
 
 def _claim_checks(

@@ -200,12 +200,14 @@ def test_a_finding_from_another_terminal_joins_the_intent_and_pays_the_first_ope
     assert _moved(result) == PAID
 
 
-def test_a_finding_of_what_is_known_already_confirms_it(town: Any) -> None:
-    intent, _ = town.tap(1, 0)
-    town.finding(intent, "BUS-B-0001")
+@pytest.mark.parametrize(("device", "finder"), [("BUS-A-0001", "BUS-B-0001"), ("BUS-B-0001", "BUS-A-0001")])
+def test_a_finding_of_what_is_known_already_confirms_it(town: Any, device: str, finder: str) -> None:
+    intent, outcome = town.tap(1, 0, device=device)
+    town.finding(intent, finder)
     result = town.settle()
-    assert _moved(result) == PAID
-    assert _reasons(result)["BUS-B-0001", 1] is Reason.CONFIRMS
+    assert [t.amount.minor for t in result.posted] == [100]
+    assert _reasons(result)[finder, 1] is Reason.CONFIRMS
+    assert _reasons(result)[device, outcome.journal_sequence] is Reason.NONE
 
 
 def test_an_unknown_end_that_is_later_shown_void_leaves_nothing_open(town: Any) -> None:
