@@ -55,9 +55,11 @@ def running_services(folder: Path, *, vault: str, administrator_url: str = "") -
         passwords = role_passwords(folder)
         asyncio.run(_set_up(administrator, passwords))
         token, session_secret = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        urls = {name: f"http://127.0.0.1:{_free_port(_PREFERRED_PORTS[name])}" for name in SERVICES}
+        sockets = {name: stack.enter_context(_listening(_PREFERRED_PORTS[name])) for name in SERVICES}
+        urls = {name: f"http://127.0.0.1:{listening.getsockname()[1]}" for name, listening in sockets.items()}
         logs = folder / "log"
         logs.mkdir(exist_ok=True)
+        running: dict[str, subprocess.Popen[bytes]] = {}
         for name in SERVICES:
             database = role_url(administrator, name, passwords, DATABASE)
             environment = {
@@ -70,9 +72,9 @@ def running_services(folder: Path, *, vault: str, administrator_url: str = "") -
                 "CITYCARD_VAULT": vault,
                 "CITYCARD_SIMULATED_CLOCK": "true",
             }
-            stack.enter_context(_service(name, urls[name], environment, logs / f"{name}.log"))
+            running[name] = stack.enter_context(_service(name, sockets[name], environment, logs / f"{name}.log"))
         for name in SERVICES:
-            _wait_until_up(name, urls[name], logs / f"{name}.log")
+            _wait_until_up(name, urls[name], running[name], logs / f"{name}.log")
         yield Services(urls, token, role_url(administrator, "reader", passwords, DATABASE))
 
 
@@ -88,30 +90,41 @@ async def _set_up(administrator: URL, passwords: Mapping[str, str]) -> None:
         await upgrade(owner, service)
 
 
-def _free_port(preferred: int) -> int:
+def _listening(preferred: int) -> socket.socket:
+    """A socket on the preferred port, or on any where that is taken. It is bound here and handed to the service, so
+    that no other program can take the port in between."""
     for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            number: int = probe.getsockname()[1]
-            return number
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+            listening.listen()
+        except OSError:
+            listening.close()
+            continue
+        return listening
     raise ServiceFailed("no free port on 127.0.0.1")
 
 
 @contextmanager
-def _service(name: str, url: str, environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    port = url.rsplit(":", 1)[1]
+def _service(
+    name: str, listening: socket.socket, environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    descriptor = listening.fileno()
     command = [sys.executable, "-m", "uvicorn", f"{name}.app:from_environment", "--factory"]
-    options = ["--host", "127.0.0.1", "--port", port, "--no-access-log", "--timeout-graceful-shutdown", "3"]
+    options = ["--fd", str(descriptor), "--no-access-log", "--timeout-graceful-shutdown", "3"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 (our own command)
-            command + options, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+            command + options,
+            env={**os.environ, **environment},
+            pass_fds=(descriptor,),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
+        listening.close()
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:
@@ -121,12 +134,12 @@ def _service(name: str, url: str, environment: Mapping[str, str], log: Path) -> 
                 process.wait()
 
 
-def _wait_until_up(name: str, url: str, log: Path) -> None:
+def _wait_until_up(name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/sign-in", trust_env=False).status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/sign-in", timeout=_START_LIMIT_S, trust_env=False).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-    raise ServiceFailed(f"{name} did not start within {_START_LIMIT_S} s; see {log}")
+    raise ServiceFailed(f"{name} did not start; see {log}")

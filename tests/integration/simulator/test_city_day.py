@@ -12,7 +12,6 @@ from simulator.city.statements import write_statements
 from simulator.softcard.daemon import DaemonUnavailable
 from tests.integration.simulator.conftest import CARDS, TAPS, order, quiet
 
-pytestmark = pytest.mark.xdist_group("city")
 
 
 def test_everybody_loads_and_every_tap_has_an_end(city: Played) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from simulator.city.run import Played
 
-pytestmark = [pytest.mark.xdist_group("city"), pytest.mark.needs_chromium]
+pytestmark = [pytest.mark.needs_chromium]
 
 # The machine's network is closed and chromium must not try it.
 _ARGUMENTS = [
