@@ -13,7 +13,6 @@ from simulator.softcard.daemon import DaemonUnavailable
 from tests.integration.simulator.conftest import CARDS, TAPS, order, quiet
 
 
-
 def test_everybody_loads_and_every_tap_has_an_end(city: Played) -> None:
     assert city.diary.loads == {"loaded": CARDS}
     assert city.diary.tap_count == TAPS
