@@ -18,6 +18,12 @@ def grant(table: str, rights: str, *, schema: str) -> None:
     op.execute(f"GRANT {rights} ON {schema}.{table} TO {schema}")
 
 
+def show_reader_only(table: str, columns: str, *, schema: str) -> None:
+    """In a migration: role reader sees these columns of ``schema.table`` and no other (by default it sees all)."""
+    op.execute(f"REVOKE SELECT ON {schema}.{table} FROM reader")  # noqa: S608 (names of ours)
+    op.execute(f"GRANT SELECT ({columns}) ON {schema}.{table} TO reader")
+
+
 def run_in_environment() -> None:
     """The body of every ``migrations/env.py``."""
     connection: Connection = context.config.attributes["connection"]

@@ -1,10 +1,9 @@
 """The device register."""
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import Table
 
 from backoffice.migration import grant
-from clearing.devices import tables
 
 revision = "devices_0001"
 down_revision = None
@@ -13,7 +12,26 @@ depends_on = None
 
 
 def upgrade() -> None:
-    table = tables.DeviceRow.__table__
-    assert isinstance(table, Table)
-    table.create(op.get_bind())
-    grant(table.name, "SELECT, INSERT, UPDATE", schema="clearing")
+    op.create_table(
+        "device",
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("operator", sa.String(), nullable=False),
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sam_serial", sa.LargeBinary(), nullable=True),
+        sa.Column("terminal_number", sa.LargeBinary(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state = 'invited' OR (public_key IS NOT NULL AND sam_serial IS NOT NULL AND terminal_number IS NOT NULL)",
+            name=op.f("ck_device_enrolled_has_key_and_sam"),
+        ),
+        sa.CheckConstraint("octet_length(public_key) = 32", name=op.f("ck_device_public_key_length")),
+        sa.PrimaryKeyConstraint("device", name=op.f("pk_device")),
+        schema="clearing",
+    )
+    grant("device", "SELECT, INSERT, UPDATE", schema="clearing")

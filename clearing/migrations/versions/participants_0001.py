@@ -1,10 +1,10 @@
 """Participants and tariffs. What was published stays as it was."""
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
 
 from backoffice.migration import grant
-from clearing.participants import tables
 
 revision = "participants_0001"
 down_revision = None
@@ -13,8 +13,21 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for row in (tables.CityRow, tables.TariffRow):
-        table = row.__table__
-        assert isinstance(table, Table)
-        table.create(op.get_bind())
-        grant(table.name, "SELECT, INSERT", schema="clearing")
+    op.create_table(
+        "city",
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_city")),
+        schema="clearing",
+    )
+    op.create_table(
+        "tariff",
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_tariff")),
+        schema="clearing",
+    )
+    grant("city", "SELECT, INSERT", schema="clearing")
+    grant("tariff", "SELECT, INSERT", schema="clearing")

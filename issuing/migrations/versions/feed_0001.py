@@ -1,26 +1,32 @@
 """The outbox; what was said stays said."""
 
+import sqlalchemy as sa
 from alembic import op
-from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
 
 from backoffice.migration import grant
-from issuing.feed import tables
 
 revision = "feed_0001"
 down_revision = None
 branch_labels = ("feed",)
 depends_on = None
 
-_RIGHTS = {
-    tables.OutboxRow: "SELECT, INSERT",
-    tables.OutboxHeadRow: "SELECT, UPDATE",
-}
-
 
 def upgrade() -> None:
-    for row, rights in _RIGHTS.items():
-        table = row.__table__
-        assert isinstance(table, Table)
-        table.create(op.get_bind())
-        grant(table.name, rights, schema="issuing")
-    op.bulk_insert(tables.OutboxHeadRow.__table__, [{"only": True, "last": 0}])  # type: ignore[arg-type]
+    op.create_table(
+        "outbox",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("fact", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_outbox")),
+        schema="issuing",
+    )
+    op.create_table(
+        "outbox_head",
+        sa.Column("only", sa.Boolean(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("only", name=op.f("pk_outbox_head")),
+        schema="issuing",
+    )
+    grant("outbox", "SELECT, INSERT", schema="issuing")
+    grant("outbox_head", "SELECT, UPDATE", schema="issuing")
+    op.execute('INSERT INTO issuing.outbox_head ("only", last) VALUES (true, 0)')
