@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run sweeps and fuzzing")
 
 
+# What a marked test needs, as Python modules and files of this machine, and the Debian packages that bring it.
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+_NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "needs_pcsc": (
+        ("smartcard",),
+        ("pcscd", "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"),
+        "pcscd vsmartcard-vpcd, and for pyscard: build-essential python3-dev swig libpcsclite-dev",
+    ),
+    "needs_softhsm": (("pkcs11",), ("/usr/lib/softhsm/libsofthsm2.so",), "softhsm2"),
+    "needs_chromium": (("playwright",), ("chromium",), "chromium fonts-noto-cjk"),
+}
+
+
+def _missing(marker: str) -> str:
+    """Why a test of this marker cannot run here; empty where it can."""
+    modules, files, packages = _NEEDS[marker]
+    absent = [name for name in modules if find_spec(name) is None]
+    absent += [name for name in files if shutil.which(name, path=_PATH) is None and not Path(name).exists()]
+    return f"{', '.join(absent)} missing here; Debian packages: {packages}" if absent else ""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--long"):
-        return
+    reasons = {marker: reason for marker in _NEEDS if (reason := _missing(marker))}
+    if not config.getoption("--long"):
+        reasons["long"] = "a long sweep: script/test --long"
     for item in items:
-        if item.get_closest_marker("long") is not None:
-            item.add_marker(pytest.mark.skip(reason="a long sweep: script/test --long"))
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker) is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
