@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -143,12 +144,14 @@ def _statements(result: Played) -> Iterator[Table]:
         table = Table(
             title=f"{result.window['business_day']} 窗口 Window {result.window['number']} · 账簿 Book {book}",
             width=WIDTH,
+            box=box.SIMPLE_HEAD,
+            collapse_padding=True,
         )
-        for position, word in enumerate(header[1:]):
-            table.add_column(word, justify="right" if position > 1 else "left", overflow="fold")
+        for position, word in enumerate(header[2:]):
+            table.add_column(word, justify="right" if position else "left", overflow="fold")
         for row in of_book:
             last = not row[1]
-            table.add_row(*row[1:], style="bold" if last else None)
+            table.add_row(*row[2:], style="bold" if last else None)
         yield table
 
 

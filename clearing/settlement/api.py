@@ -16,7 +16,7 @@ from clearing.keys import VaultDep
 from clearing.participants.service import city
 from clearing.settlement import queries, service
 from clearing.settlement.encoding import encode
-from clearing.settlement.statements import DAY_HEADER, PURPOSES, day_csv, day_rows, statement, statement_csv
+from clearing.settlement.statements import DAY_HEADER, NATURES, PURPOSES, day_csv, day_rows, statement, statement_csv
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
 
@@ -110,7 +110,13 @@ async def statement_as_page(
         return here.page(request, "day_statement.html", window=row, header=DAY_HEADER, rows=day_rows(found, names))
     made = statement(found, participant=participant, book=book, keeper=_keeper(of.keepers, book))
     return here.page(
-        request, "statement.html", window=row, statement=made, participant=names.get(participant), purposes=PURPOSES
+        request,
+        "statement.html",
+        window=row,
+        statement=made,
+        participant=names.get(participant),
+        purposes=PURPOSES,
+        natures=NATURES,
     )
 
 

@@ -25,7 +25,7 @@ class Bar:
 
 
 def net_bars(positions: Sequence[PositionView]) -> list[Bar]:
-    """Lengths on a logarithmic scale, or an agent's prepaid money would hide every bus."""
+    """Lengths on a logarithmic scale, or a hospital's day would hide every bus."""
     largest = max((abs(position.net_minor) for position in positions), default=0)
     return [_bar(row, position, largest) for row, position in enumerate(positions)]
 

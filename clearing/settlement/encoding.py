@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import astuple
 from datetime import date
 from typing import Any
 
@@ -37,7 +38,7 @@ def encode(result: WindowResult) -> bytes:
                 ]
                 for numbered in result.transfers
             ],
-            "positions": [[p.book, p.participant, p.debits_minor, p.credits_minor] for p in result.positions],
+            "positions": [list(astuple(position)) for position in result.positions],
             "settled": {str(id_): fingerprint.hex() for id_, fingerprint in result.settled.items()},
             "held": {str(id_): minor for id_, minor in result.held.items()},
             "next_sequence": {

@@ -40,7 +40,11 @@ async def gather(session: AsyncSession, number: int, business_day: date) -> Wind
         online=tuple([t for book in sorted(here.keepers) for t in await ledger.unlinked(session, book)]),
         parties=here.parties(),
         keepers=here.keepers,
-        opening=Opening(await _last_links(session, here), await intake.journals_before(session, number)),
+        opening=Opening(
+            await _last_links(session, here),
+            await intake.journals_before(session, number),
+            {(p.book, p.participant): p.closing_minor for p in before.positions} if before else {},
+        ),
     )
 
 

@@ -24,10 +24,12 @@ class WindowState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What earlier windows left: the last link of each book's chain and the journal sequences seen of each device."""
+    """What earlier windows left: the last link of each book's chain, the journal sequences seen of each device, and the
+    closing balance of each (book, participant)."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
     journals: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
+    balances: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,28 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """Sums over a participant's accounts in one book, fen. Above zero: the participant is owed ``net_minor``."""
+    """Sums over a participant's accounts in one book, fen; balances and sums above zero are owed to the participant.
+
+    ``opening_minor`` is what the window before left. ``paid_minor`` went in or out as money (prefunding, contributions,
+    settlement payments), ``prepaid_minor`` moved out of or into prepaid balances (an agent's loads). Both change the
+    balance and leave nothing to settle. ``debits_minor`` and ``credits_minor`` are the window's business to settle."""
 
     book: str
     participant: str
-    debits_minor: int
-    credits_minor: int
+    opening_minor: int = 0
+    paid_minor: int = 0
+    prepaid_minor: int = 0
+    debits_minor: int = 0
+    credits_minor: int = 0
 
     @property
     def net_minor(self) -> int:
+        """What is to be settled of this window: above zero the participant gets it."""
         return self.credits_minor - self.debits_minor
+
+    @property
+    def closing_minor(self) -> int:
+        return self.opening_minor + self.paid_minor + self.prepaid_minor + self.net_minor
 
 
 @dataclass(frozen=True, slots=True)

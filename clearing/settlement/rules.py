@@ -39,7 +39,12 @@ def settle(inputs: WindowInputs, proof: Proof) -> WindowResult:
         remarks=tuple(sorted(remarks)),
         posted=posted,
         transfers=transfers,
-        positions=positions((n.transfer for n in transfers), parties=inputs.parties, keepers=inputs.keepers),
+        positions=positions(
+            (n.transfer for n in transfers),
+            parties=inputs.parties,
+            keepers=inputs.keepers,
+            opening=inputs.opening.balances,
+        ),
         settled={one.transaction.id: one.settled.fingerprint for one in judged if one.settled is not None},
         held=_held(judged, context),
         next_sequence=_next_sequences(judged, context),

@@ -18,13 +18,18 @@ from clearing.verification.reasons import REMARKS, RULES, Status
 
 
 class PositionView(BaseModel):
-    """Fen. Above zero: the participant is owed ``net_minor``."""
+    """Fen; ``clearing.settlement.model.Position`` says what each is. ``net_minor`` is to be settled: above zero the
+    participant gets it."""
 
     book: str
     participant: str
+    opening_minor: int
+    paid_minor: int
+    prepaid_minor: int
     debits_minor: int
     credits_minor: int
     net_minor: int
+    closing_minor: int
 
 
 class ExceptionView(BaseModel):
@@ -96,7 +101,9 @@ async def window_view(session: AsyncSession, row: WindowRow, result: WindowResul
             "remarks": len(result.remarks),
         },
         open_taps_minor=sum(result.held.values()),
-        positions=[PositionView(**asdict(p), net_minor=p.net_minor) for p in result.positions],
+        positions=[
+            PositionView(**asdict(p), net_minor=p.net_minor, closing_minor=p.closing_minor) for p in result.positions
+        ],
         exceptions=exceptions(result),
         remarks=[
             RemarkView(**asdict(remark), zh=REMARKS[remark.kind][0], en=REMARKS[remark.kind][1])

@@ -13,8 +13,6 @@ from clearing.ledger.service import post
 from clearing.settlement.tables import DecisionRow
 from rulebook.money import Amount
 
-OPENING = {"card-company": -5000000, "agent-1": 5000000}
-
 
 def _nets(view: dict[str, Any], book: str = "transit") -> dict[str, int]:
     return {p["participant"]: p["net_minor"] for p in view["positions"] if p["book"] == book}
@@ -34,8 +32,9 @@ async def _day(house: Any) -> None:
     await bus.upload(1, town.journal["BUS-A-0001"])
 
 
-EXPECTED = OPENING | {
-    "card-company": -5000000 - 250,
+EXPECTED = {
+    "agent-1": 0,
+    "card-company": -250,
     "bus-a": 200,
     "bus-b": 100,
     "concession-fund": -50,
@@ -47,6 +46,8 @@ async def test_a_day_is_settled_to_the_fen(house: Any) -> None:
     await _day(house)
     view = await house.close()
     assert _nets(view) == EXPECTED
+    agent = next(p for p in view["positions"] if p["participant"] == "agent-1")
+    assert (agent["opening_minor"], agent["paid_minor"], agent["closing_minor"]) == (0, 5000000, 5000000)
     assert [check["holds"] for check in view["checks"]] == [True, True, True]
     reasons = {(e["device"], e["journal_sequence"]): e["reason"] for e in view["exceptions"]}
     assert reasons == {
@@ -91,6 +92,8 @@ async def test_what_comes_after_the_cut_off_is_the_next_windows(house: Any) -> N
     assert [e["reason"] for e in first["exceptions"]] == ["intent_without_outcome"]
     second = await house.close(2)
     assert not second["exceptions"]
+    closed = {p["participant"]: p["closing_minor"] for p in first["positions"]}
+    assert {p["participant"]: p["opening_minor"] for p in second["positions"]} == closed
     assert _nets(second) == {
         "card-company": -100,
         "bus-a": 100,
@@ -157,11 +160,11 @@ async def test_statements_follow_the_result(house: Any) -> None:
         page = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "transit"})
         whole = await li.get("/windows/1/statement")
         unknown = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "nowhere"})
-    assert "transit,bus-a,公交甲公司 Bus Company A,0.00,2.00,2.00" in day
+    assert "transit,bus-a,公交甲公司 Bus Company A,0.00,0.00,0.00,0.00,2.00,2.00,2.00" in day
     assert "transit,,合计 total," in day
     lines = bus.text.splitlines()
-    assert [line.split(",")[3] for line in lines[1:-2]] == ["fare", "fare", "subsidy"]
-    assert lines[-1] == "净额 net,,,,,,2.00"
+    assert [line.split(",")[3] for line in lines[2:-3]] == ["fare", "fare", "subsidy"]
+    assert lines[-1] == "净额 net to settle,,,,,,,,2.00"
     assert bus.content == again.content
     assert "公交甲公司" in page.text
     assert "Bus Company A" in page.text

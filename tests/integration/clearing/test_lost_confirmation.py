@@ -63,9 +63,8 @@ async def test_the_tac_in_the_journal_posts_the_load(house: Any) -> None:
     assert await _value_on_cards(house) == 5000
     assert not view["exceptions"]
     assert not view["remarks"]
-    assert {p["participant"]: p["net_minor"] for p in view["positions"] if p["participant"] == "agent-1"} == {
-        "agent-1": 5000000 - 5000
-    }
+    agent = next(p for p in view["positions"] if p["participant"] == "agent-1")
+    assert (agent["prepaid_minor"], agent["net_minor"], agent["closing_minor"]) == (-5000, 0, 5000000 - 5000)
 
 
 async def test_a_wrong_tac_posts_nothing_and_the_load_stays_open(house: Any) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.ledger.chain import GENESIS, chain
-from clearing.ledger.rules import Purpose, Transfer
+from clearing.ledger.rules import Phase, Purpose, Transfer
 from clearing.settlement.encoding import decode, encode
 from clearing.settlement.model import Position, WindowInputs, WindowResult
 from clearing.settlement.positions import add_to_nil, party_of, positions
@@ -135,12 +135,13 @@ def test_positions_add_to_nil_and_name_every_participant_of_a_book(town: Any) ->
 
 
 def test_positions_that_do_not_add_up_are_seen() -> None:
-    assert not add_to_nil([Position("transit", "a", 0, 5), Position("medical:x", "b", 5, 0)])
+    assert not add_to_nil([Position("transit", "a", credits_minor=5), Position("medical:x", "b", debits_minor=5)])
+    assert not add_to_nil([Position("transit", "a", paid_minor=5), Position("transit", "b", prepaid_minor=5)])
 
 
 def test_a_reservation_is_no_position() -> None:
-    reserved = replace(_opening("o1", 5), phase="pending")
-    assert positions([reserved], parties={}, keepers={"transit": "card-company"}) == ()
+    reserved = replace(_opening("o1", 5), phase=Phase.PENDING)
+    assert positions([reserved], parties={}, keepers={"transit": "card-company"}, opening={}) == ()
 
 
 @pytest.mark.parametrize(
