@@ -11,11 +11,12 @@ from datetime import timedelta
 from enum import StrEnum, unique
 
 from card_os.crypto.purse import TransactionType
+from card_os.profile.codecs import MalformedFile
 from card_os.wire import commands
 from card_os.wire.commands import Debited, MalformedAnswer, PurchaseInitialized, SamInitialized
 from card_os.wire.dialogue import CardGone, Dialogue, Persist, SamRefused, UnexpectedStatus, ask_card, ask_sam
 from rulebook.money import Amount
-from rulebook.record import Event, Kind, Outcome, Record, Verdict
+from rulebook.record import Event, Kind, MalformedRecord, Outcome, Record, Verdict
 from rulebook.tariff import PricedFare
 from terminals.dialogues.context import Moment, Rules, Sam, Terminal, moment_of
 from terminals.dialogues.refusals import Presented, Refusal, first_refusal
@@ -27,6 +28,9 @@ from terminals.dialogues.unknown import finish, prove_last
 RETAP_WINDOW = timedelta(minutes=5)
 
 _MAC_WRONG = 0x9302
+_KEY_UNKNOWN = 0x9403
+# What a card can say that no layout allows. All of it shows before DEBIT, whose answer has a reader of its own.
+_NONSENSE = (UnreadableCard, MalformedAnswer, MalformedFile)
 _STATUS_REFUSALS = {
     0x6A82: Refusal.NO_TRANSIT_APPLICATION,
     0x6A81: Refusal.LOCKED,
@@ -34,7 +38,7 @@ _STATUS_REFUSALS = {
     0x6985: Refusal.LOCKED,
     0x9303: Refusal.LOCKED,
     0x9402: Refusal.LOCKED,
-    0x9403: Refusal.ISSUER_NOT_ACCEPTED,
+    _KEY_UNKNOWN: Refusal.ISSUER_NOT_ACCEPTED,
     0x9401: Refusal.TOO_LITTLE_MONEY,
 }
 # Answers to DEBIT that mean "not done". After any other the card is asked at its next contact.
@@ -53,6 +57,7 @@ class Ending(StrEnum):
     DEBIT_REFUSED = "debit_refused"  # the card answered DEBIT with no
     MAC2_WRONG = "mac2_wrong"  # the PSAM does not believe the card; journaled, clearing judges the TAC
     SAM_FAILED = "sam_failed"  # the terminal is out of order
+    JOURNAL_FAILED = "journal_failed"  # likewise; a debit whose outcome could not be kept is proven at the next contact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,7 @@ def tap(point: Point, event: Event, at: Moment) -> Dialogue[TapResult]:
         return TapResult(ending=Ending.CARD_GONE)
     except SamRefused:
         return TapResult(ending=Ending.SAM_FAILED)
-    except (UnreadableCard, MalformedAnswer):
+    except _NONSENSE:
         return _refused(Refusal.UNREADABLE)
     except UnexpectedStatus as problem:
         return _refused(_STATUS_REFUSALS.get(problem.sw.value, Refusal.UNREADABLE))
@@ -124,14 +129,15 @@ def _refused(refusal: Refusal) -> TapResult:
 def _again(earlier: Record, terminal: Terminal, event: Event, at: Moment) -> bool:
     tapped = moment_of((earlier.date + earlier.time).hex())
     same = (earlier.event, earlier.place, earlier.trip) == (event, terminal.place, terminal.trip)
-    return same and timedelta(0) <= at.now - tapped <= RETAP_WINDOW
+    # Either way: a device's clock may have been set back between the two.
+    return same and abs(at.now - tapped) <= RETAP_WINDOW
 
 
 def _report_last(card: TransitCard, point: Point) -> Dialogue[None]:
     """Another terminal may not know that its tap was done: let clearing have the card's proof. Never stands in the way."""
     try:
         yield from prove_last(card, point.terminal, point.sam)
-    except (UnexpectedStatus, MalformedAnswer):
+    except (UnexpectedStatus, MalformedRecord, *_NONSENSE):
         return
 
 
@@ -164,6 +170,8 @@ def _ready_sam(p: Presented, planned: Planned, initialized: PurchaseInitialized)
     try:
         return SamInitialized.parse((yield from ask_sam(command)).data)
     except (UnexpectedStatus, MalformedAnswer) as problem:
+        if isinstance(problem, UnexpectedStatus) and problem.sw.value == _KEY_UNKNOWN:
+            raise  # the key version or algorithm that the card named: nothing is wrong with the PSAM
         raise SamRefused(str(problem)) from problem
 
 

@@ -17,6 +17,7 @@ from terminals.dialogues.transit_card import TransitCard
 _DEBITS = (TransactionType.PURCHASE, TransactionType.COMPOUND)
 _LOG_RECORDS = TRANSIT.file(names.SFI_LOG).count
 _RECORD_NOT_FOUND = 0x6A83
+_COUNTER_AT_END = 0x9402
 _EVENTS: dict[int | None, Event] = {TripType.ENTRY: Event.ENTRY, TripType.EXIT: Event.EXIT}
 
 
@@ -26,8 +27,7 @@ def finish(intent: Record, sam: Sam) -> Dialogue[Outcome]:
     VOID: the card never did it; its counter stands still, or it went on with another terminal's purchase, whose proof
     must not be taken for ours. DONE: it did, and its TAC is journaled as a finding. UNKNOWN: too much came between, and
     the card cannot tell any more; the intent stays open for clearing. Raises ``UnexpectedStatus``."""
-    initialized = yield from _counters(sam)
-    if initialized.offline_sequence == intent.card_sequence:
+    if (yield from _counter_stands(intent, sam)):
         return (yield from _void(intent))
     logged = yield from _logged_debit(intent.card_sequence)
     if logged is None:
@@ -41,6 +41,16 @@ def finish(intent: Record, sam: Sam) -> Dialogue[Outcome]:
         return Outcome.UNKNOWN
     yield Persist(replace(_ending(intent, Kind.FINDING, Outcome.DONE), tac=Debited.parse_prove(proof.data).tac))
     return Outcome.DONE
+
+
+def _counter_stands(intent: Record, sam: Sam) -> Dialogue[bool]:
+    try:
+        initialized = yield from _counters(sam)
+    except UnexpectedStatus as answer:
+        if answer.sw.value != _COUNTER_AT_END:
+            raise
+        return False  # this very debit may have been the card's last: only its log tells
+    return initialized.offline_sequence == intent.card_sequence
 
 
 def _void(intent: Record) -> Dialogue[Outcome]:

@@ -13,6 +13,7 @@ from rulebook.batch import batch
 from rulebook.record import Kind, MalformedRecord, Outcome, Record
 
 BATCH_LIMIT = 1000
+_LOCK_WAIT_S = 0.1  # nobody else has business in this file, and a rider waits 300 ms in all
 _SETTLED = frozenset({Outcome.DONE, Outcome.REFUSED, Outcome.VOID})
 
 _SCHEMA = """
@@ -30,6 +31,10 @@ CREATE TRIGGER IF NOT EXISTS batches_stay BEFORE UPDATE OF number, last_sequence
 
 class JournalDamaged(Exception):
     """A row of the file is no record any more; the file is to be kept for inspection and the device replaced."""
+
+
+class JournalFailed(Exception):
+    """The record could not be stored (disk full, file locked or gone): nothing may happen that it was to prove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Journal:
     (SQLite, WAL, synchronous=FULL), so it survives kill -9 and power loss. Raises ``JournalDamaged`` on opening."""
 
     def __init__(self, path: Path | str) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
@@ -65,9 +70,14 @@ class Journal:
         return self._last
 
     def append(self, draft: Record) -> int:
-        """Store ``draft`` under the next sequence and answer that sequence. Durable when it returns."""
+        """Store ``draft`` under the next sequence and answer that sequence. Durable when it returns. Raises
+        ``JournalFailed``; the next record then takes that sequence, so that there is no gap."""
         record = replace(draft, journal_sequence=self._last + 1)
-        self._database.execute("INSERT INTO records VALUES (?, ?)", (record.journal_sequence, record.encode()))
+        row = (record.journal_sequence, record.encode())
+        try:
+            self._database.execute("INSERT INTO records VALUES (?, ?)", row)
+        except sqlite3.Error as error:
+            raise JournalFailed(f"record {record.journal_sequence} could not be stored: {error}") from error
         self._remember(record)
         return record.journal_sequence
 

@@ -15,7 +15,9 @@ from card_os.crypto import purse as macs
 from card_os.crypto.secure_messaging import with_mac
 from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, blank_card
+from card_os.engine.files import FileSystem
 from card_os.engine.memory import MEMORY_SIZE
+from card_os.engine.store import Store
 from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.files import CardSpec
 from card_os.profile.psam import (
@@ -112,8 +114,8 @@ def _card_memory(number: int, card_class: int, valid: tuple[str, str], city: str
 
 
 @cache
-def _sam_memory() -> bytes:
-    identity = Identity(chip_serial=b"\x00" * 6 + b"\xf0\x01", serial=bytes.fromhex("00000000991000000042"))
+def _sam_memory(terminal: bytes = SAM_TERMINAL_NUMBER) -> bytes:
+    identity = Identity(chip_serial=b"\x00" * 6 + b"\xf0" + terminal[-1:], serial=bytes(4) + terminal)
     card = SamCard(serial=identity.serial.hex(), issuer=ISSUER[:2])
     application = SamApplication(
         key_index=names.KEY_PURCHASE, issuer=ISSUER, application=bytes(8), valid_from="20260101", valid_to="20361231"
@@ -123,9 +125,7 @@ def _sam_memory() -> bytes:
         identity,
         {
             (names.MASTER_FILE, names.SFI_SAM_CARD): (SAM_CARD.encode(card),),
-            (names.MASTER_FILE, names.SFI_SAM_TERMINAL): (
-                SAM_TERMINAL.encode(SamTerminal(terminal=SAM_TERMINAL_NUMBER)),
-            ),
+            (names.MASTER_FILE, names.SFI_SAM_TERMINAL): (SAM_TERMINAL.encode(SamTerminal(terminal=terminal)),),
             (names.TRANSIT_SAM_DF, names.SFI_SAM_APPLICATION): (SAM_APPLICATION.encode(application),),
         },
     )
@@ -161,6 +161,12 @@ class TestCard:
         self._ask(commands.select_name(names.TRANSIT_AID))
         command = commands.initialize_for_compound_purchase(key_id=1, amount_minor=0, terminal=SAM_TERMINAL_NUMBER)
         return commands.PurchaseInitialized.parse(self._ask(command)).offline_sequence
+
+    def set_offline_sequence(self, sequence: int) -> None:
+        """No command does this; a card gets there by 65,534 debits."""
+        purse = next(d.purse for d in FileSystem(Store(self.memory)).directories if d.purse is not None)
+        assert purse is not None
+        self.memory.write(purse.offset + 6, sequence.to_bytes(2, "big"))
 
     def load(self, amount_minor: int) -> None:
         """As the load service would, with the card's own keys."""
@@ -281,9 +287,9 @@ class City:
     def records(self) -> tuple[Record, ...]:
         return self.journal.records(1, self.journal.last_sequence)
 
-    def elsewhere(self, folder: Path) -> City:
-        """Another device with a journal of its own (and, for simplicity, the same PSAM)."""
-        return City(folder, Journal(folder / "journal.db"), self.sam)
+    def elsewhere(self, folder: Path, sam: ByteCard | None = None) -> City:
+        """Another device with a journal of its own (and, where none is given, for simplicity the same PSAM)."""
+        return City(folder, Journal(folder / "journal.db"), sam or self.sam)
 
     def reopened(self) -> City:
         """The same device after its process was killed: only what is on disk is left."""
@@ -291,10 +297,29 @@ class City:
         return City(self.folder, Journal(self.folder / "journal.db"), self.sam)
 
 
+def _sam(terminal: bytes = SAM_TERMINAL_NUMBER) -> ByteCard:
+    return ByteCard(Card(CardMemory(_sam_memory(terminal)), counting_random()))
+
+
+def _city(folder: Path) -> City:
+    return City(folder, Journal(folder / "journal.db"), _sam())
+
+
 @pytest.fixture
 def city(tmp_path: Path) -> City:
-    memory = CardMemory(_sam_memory())
-    return City(tmp_path, Journal(tmp_path / "journal.db"), ByteCard(Card(memory, counting_random())))
+    return _city(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def new_city() -> Callable[[Path], City]:
+    """Makes cities, for tests that need many."""
+    return _city
+
+
+@pytest.fixture(scope="session")
+def another_sam() -> Callable[[int], ByteCard]:
+    """Makes the PSAMs of other devices, each with its terminal number."""
+    return lambda number: _sam((int.from_bytes(SAM_TERMINAL_NUMBER, "big") + number).to_bytes(6, "big"))
 
 
 @pytest.fixture
