@@ -148,7 +148,7 @@ def _statements(result: Played) -> Iterator[Table]:
             collapse_padding=True,
         )
         for position, word in enumerate(header[2:]):
-            table.add_column(word, justify="right" if position else "left", overflow="fold")
+            table.add_column(word.replace(" ", "\n"), justify="right" if position else "left", overflow="fold")
         for row in of_book:
             last = not row[1]
             table.add_row(*row[2:], style="bold" if last else None)

@@ -37,6 +37,7 @@ NATURES: dict[Nature, tuple[str, str]] = {
     Nature.PREPAID: ("预付款内", "from prepaid money"),
     Nature.DUE: ("待清算", "to settle"),
 }
+_RANK = {nature: rank for rank, nature in enumerate(Nature)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A participant's window in one book, lines in the order of their numbers: opening balance, every movement, closing
-    balance; and how much of that is to be settled. Balances above zero are owed to the participant."""
+    """A participant's window in one book: opening balance, every movement by nature and number, closing balance; and how
+    much of that is to be settled. Balances above zero are owed to the participant."""
 
     window: int
     book: str
@@ -103,9 +104,11 @@ class Statement:
 
 def statement(result: WindowResult, *, participant: str, book: str, keeper: str) -> Statement:
     """``keeper`` of the book: whose the accounts are that name no participant."""
-    lines = (_line(numbered, participant, keeper) for numbered in result.transfers if numbered.transfer.book == book)
+    every = (_line(numbered, participant, keeper) for numbered in result.transfers if numbered.transfer.book == book)
+    # What was paid in comes first: numbers follow ids, and a load's would stand before the money it was paid from.
+    lines = sorted((line for line in every if line is not None), key=lambda line: (_RANK[line.nature], line.number))
     opening = sum(p.opening_minor for p in result.positions if (p.book, p.participant) == (book, participant))
-    return Statement(result.number, book, participant, opening, tuple(line for line in lines if line is not None))
+    return Statement(result.number, book, participant, opening, tuple(lines))
 
 
 def _line(numbered: NumberedTransfer, participant: str, keeper: str) -> Line | None:

@@ -90,8 +90,8 @@ def test_a_prepaid_agents_statement_leads_from_balance_to_balance(town: Any) -> 
     rows = list(csv.reader(io.StringIO(statement_csv(made).decode("utf-8"))))
     assert [(row[0].split()[0], row[3], row[5], row[-3], row[-2], row[-1]) for row in rows[1:]] == [
         ("期初", "", "", "", "", "40.00"),
-        ("1", "load", "prepaid", "20.00", "0.00", "20.00"),
-        ("3", "prefunding", "paid", "0.00", "50.00", "70.00"),
+        ("3", "prefunding", "paid", "0.00", "50.00", "90.00"),
+        ("1", "load", "prepaid", "20.00", "0.00", "70.00"),
         ("合计", "", "", "20.00", "50.00", ""),
         ("期末", "", "", "", "", "70.00"),
         ("净额", "", "", "", "", "0.00"),
