@@ -27,7 +27,7 @@ class Database:
     """A service's way to its schema."""
 
     def __init__(self, url: URL, *, poolclass: type[Pool] | None = None) -> None:
-        self.engine = create_async_engine(url, poolclass=poolclass)
+        self.engine = create_async_engine(url, poolclass=poolclass, hide_parameters=True)
         self._writing = async_sessionmaker(self.engine, expire_on_commit=False)
         self._reading = async_sessionmaker(self.engine, class_=ReadSession, expire_on_commit=False)
 
@@ -106,7 +106,7 @@ async def _make_role(connection: AsyncConnection, role: str, password: str) -> N
 
 @asynccontextmanager
 async def _connected(url: URL, *, autocommit: bool) -> AsyncIterator[AsyncConnection]:
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         if autocommit:
             async with engine.connect() as connection:

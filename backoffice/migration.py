@@ -53,7 +53,7 @@ def _upgrade(connection: Connection, schema: str) -> None:
 
 async def upgrade(owner: URL, schema: str) -> None:
     """Bring ``schema`` to its newest form, as role owner. Harmless to repeat; two at once wait for one another."""
-    engine = create_async_engine(owner, poolclass=NullPool)
+    engine = create_async_engine(owner, poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(727002)"))

@@ -87,17 +87,26 @@ class Accounts:
 
     async def sign_in(self, session: AsyncSession, name: str, password: str, now: datetime) -> Staff | None:
         """The account, or None for a wrong name, a wrong password or a locked account; five failures lock it for a
-        quarter of an hour (GB/T 22239-2019 level 3: limit attempts). Every try is in the audit trail."""
+        quarter of an hour (GB/T 22239-2019 level 3: limit attempts). Every try is in the audit trail, without the name
+        where there is none such: it may be a password in the wrong field."""
         row = (await session.execute(select(self._staff).where(self._staff.c.name == name).with_for_update())).first()
-        accepted = row is not None and _may_try(row.locked_until, now) and _matches(row.password_hash, password)
-        await self.record(session, now=now, actor=name, act="sign-in" if accepted else "sign-in refused", subject=name)
         if row is None:
+            _HASHER.hash(password)  # an unknown name must not be told from a wrong password by the time it takes
+            await self.record(session, now=now, actor="unknown", act="sign-in refused", subject="unknown")
             return None
-        failures = 0 if accepted else row.failures + 1
-        locked = now + LOCK_TIME if failures >= FAILURES_BEFORE_LOCK else None
-        change = update(self._staff).where(self._staff.c.name == name)
-        await session.execute(change.values(failures=failures % FAILURES_BEFORE_LOCK, locked_until=locked))
+        locked = row.locked_until is not None and row.locked_until > now
+        accepted = _matches(row.password_hash, password) and not locked
+        await self.record(session, now=now, actor=name, act="sign-in" if accepted else "sign-in refused", subject=name)
+        if not locked:  # a try at a locked account neither opens it nor locks it for longer
+            await self._count(session, name, 0 if accepted else row.failures + 1, now)
         return Staff(row.name, frozenset(row.roles)) if accepted else None
+
+    async def _count(self, session: AsyncSession, name: str, failures: int, now: datetime) -> None:
+        locks = failures >= FAILURES_BEFORE_LOCK
+        change = update(self._staff).where(self._staff.c.name == name)
+        await session.execute(
+            change.values(failures=0 if locks else failures, locked_until=now + LOCK_TIME if locks else None)
+        )
 
     async def find(self, session: AsyncSession, name: str) -> Staff | None:
         row = (await session.execute(select(self._staff).where(self._staff.c.name == name))).first()
@@ -112,10 +121,6 @@ class Accounts:
     async def trail(self, session: AsyncSession, limit: int = 200) -> Sequence[Any]:
         """The newest lines first."""
         return (await session.execute(select(self._audit).order_by(self._audit.c.number.desc()).limit(limit))).all()
-
-
-def _may_try(locked_until: datetime | None, now: datetime) -> bool:
-    return locked_until is None or locked_until <= now
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -18,6 +18,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from backoffice import problems
 from backoffice.clock import HEADER, Clock
 from backoffice.database import Database
+from backoffice.guard import Guard
 from backoffice.settings import Settings
 from backoffice.staff import Accounts, Staff
 from rulebook.money import Amount
@@ -74,16 +75,20 @@ class Service:
 def create_service_app(
     service: Service, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
 ) -> FastAPI:
-    """A FastAPI app with the shell in it; the service adds its routers."""
-    app = FastAPI(title=service.title[1], lifespan=lifespan, docs_url="/api", redoc_url=None)
+    """A FastAPI app with the shell in it; the service adds its routers. ``/openapi.json`` describes it; FastAPI's own page of
+    that loads scripts from another site, so there is none."""
+    app = FastAPI(title=service.title[1], lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(
         SessionMiddleware,
-        secret_key=service.settings.session_secret.get_secret_value(),
+        # Both services may have one secret; a session of the one is none of the other.
+        secret_key=f"{service.name}:{service.settings.session_secret.get_secret_value()}",
         session_cookie=f"citycard-{service.name}",
         same_site="strict",
         max_age=None,
+        https_only=str(getattr(service.settings, f"{service.name}_url")).startswith("https://"),
     )
+    app.add_middleware(Guard)
     problems.install(app)
     app.mount("/static", StaticFiles(packages=[("backoffice", "static")]), name="static")
     _add_sign_in(app)
@@ -157,8 +162,8 @@ def _add_sign_in(app: FastAPI) -> None:
         request: Request,
         here: ServiceDep,
         moment: Now,
-        name: Annotated[str, Form()],
-        password: Annotated[str, Form()],
+        name: Annotated[str, Form(max_length=64, pattern=r"^[^\x00-\x1f]+$")],
+        password: Annotated[str, Form(max_length=256)],
         target: Annotated[str, Form()] = "/",
     ) -> Response:
         async with here.database.transaction() as session:
@@ -176,4 +181,5 @@ def _add_sign_in(app: FastAPI) -> None:
 
 def _local(target: str) -> str:
     """Only paths of this site are gone to after sign-in."""
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+    plain = target.isprintable() and "\\" not in target
+    return target if plain and target.startswith("/") and not target.startswith("//") else "/"

@@ -12,8 +12,9 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
+from backoffice import logs
 from backoffice.database import Database
-from backoffice.settings import Settings
+from backoffice.settings import Settings, settings_of_service
 from backoffice.web import Page, Service, create_service_app
 from clearing.base import accounts
 from clearing.benefits import api as benefits
@@ -104,7 +105,8 @@ def create_app(
 
 def from_environment() -> FastAPI:
     """The demonstration's service for ``uvicorn --factory``: settings from the environment, its vault, its two accounts."""
-    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings reads what is required from the environment
+    logs.configure()
+    settings = settings_of_service()
     vault = open_demonstration_vault(
         settings.vault, service="clearing", labels=CLEARING_LABELS, folder=settings.data_folder
     )

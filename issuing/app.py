@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
+from backoffice import logs
 from backoffice.database import Database
-from backoffice.settings import Settings
+from backoffice.settings import Settings, settings_of_service
 from backoffice.web import Service, create_service_app
 from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.opening import open_demonstration_vault
@@ -60,7 +61,8 @@ def create_app(
 
 def from_environment() -> FastAPI:
     """The demonstration's service for ``uvicorn --factory``: settings from the environment, its vault, its two accounts."""
-    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings reads what is required from the environment
+    logs.configure()
+    settings = settings_of_service()
     vault = open_demonstration_vault(
         settings.vault, service="issuing", labels=ISSUING_LABELS, folder=settings.data_folder
     )

@@ -97,8 +97,8 @@ def clearing(administrator: URL, role_urls: dict[str, URL]) -> Iterator[Clearing
     asyncio.run(_database(administrator, role_urls))
     url = role_urls["clearing"].set(database=NAME)
     settings = Settings(
-        service_token=SecretStr("t"),
-        session_secret=SecretStr("s"),
+        service_token=SecretStr("t" * 16),
+        session_secret=SecretStr("s" * 16),
         simulated_clock=True,
         database_url=SecretStr(url.render_as_string(hide_password=False)),
     )

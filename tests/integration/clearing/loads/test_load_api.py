@@ -91,7 +91,7 @@ async def fill(database: Database) -> None:
 @pytest.fixture
 async def client(clearing_database: Database) -> AsyncIterator[httpx.AsyncClient]:
     await fill(clearing_database)
-    settings = Settings(service_token=SecretStr("t"), session_secret=SecretStr("s"), simulated_clock=True)
+    settings = Settings(service_token=SecretStr("t" * 16), session_secret=SecretStr("s" * 16), simulated_clock=True)
     here = Service(
         name="backoffice",  # only names the folder of templates, and loads have no page
         title=("清算", "Clearing"),

@@ -174,7 +174,7 @@ async def line(fund: Any, office: FundOffice, clearing_database: Database, tmp_p
     """Clearing with one enrolled desk; the desk's uplink."""
     await fund.commit()
     key = DeviceKey.open(tmp_path, "HOSP-1-01")
-    settings = Settings(service_token=SecretStr("t"), session_secret=SecretStr("s"), simulated_clock=True)
+    settings = Settings(service_token=SecretStr("t" * 16), session_secret=SecretStr("s" * 16), simulated_clock=True)
     here = Service(
         name="backoffice",
         title=("清算", "Clearing"),
@@ -258,7 +258,7 @@ async def test_a_visit_from_the_card_to_the_ledger(make_desk: Any, clearing_data
     info = result.receipt.settlement.setlinfo
     # In scope 20 + 24.70 × 90 % + 2000 = 2042.23; (2042.23 - 1800) × 70 % = 169.56.
     assert (info.inscp_scp_amt, info.fund_pay_sumamt, info.acct_pay) == (yuan("2042.23"), yuan("169.56"), yuan("300"))
-    assert "统筹基金：242.23 元 × 70% = 169.56 元" in receipt_text(result.receipt)
+    assert "统筹基金（20000.00 元以内部分）：242.23 元 × 70% ≈ 169.56 元" in receipt_text(result.receipt)
     assert (await money(clearing_database))[code(Kind.HOSPITAL_PAYABLE, "hospital-1")] == "469.56"
     assert (await asyncio.to_thread(desk.reconcile, local_day(NOW), NOW)).balanced
 

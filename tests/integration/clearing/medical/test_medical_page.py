@@ -17,7 +17,7 @@ from rulebook.messages.medical import ItemClass
 
 async def page(database: Database) -> tuple[httpx.Response, httpx.Response]:
     """Before and after signing in."""
-    settings = Settings(service_token=SecretStr("t"), session_secret=SecretStr("s"))
+    settings = Settings(service_token=SecretStr("t" * 16), session_secret=SecretStr("s" * 16))
     here = Service(
         name="clearing", title=("清算", "Clearing"), settings=settings, database=database, accounts=accounts, pages=[]
     )
@@ -41,7 +41,7 @@ async def test_settlements_are_explained_without_their_patients(counter: Any, cl
     await counter.send(counter.cancel_request(person, second.msgid, visit="V2"))
     refused, shown = await page(clearing_database)
     assert refused.status_code == 401
-    assert "统筹基金：1200.00 元 × 70% = 840.00 元" in shown.text
+    assert "统筹基金（20000.00 元以内部分）：1200.00 元 × 70% = 840.00 元" in shown.text
     assert "taken back (2208)" in shown.text
     assert "2026-09-15 10:00:00" in shown.text
     assert f">{person}<" not in shown.text
