@@ -7,6 +7,7 @@ sequence is unchanged and the load is void, or it has advanced and GET TRANSACTI
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from card_os.crypto.purse import TransactionType
@@ -29,9 +30,11 @@ from rulebook.record import Kind, Outcome, Record
 from terminals.dialogues.context import Moment
 from terminals.dialogues.load_forms import PurseAtDesk, confirmation, ending, intent_draft, question, request
 from terminals.dialogues.load_results import Desk, Loaded, LoadResult, LoadUnknown, NotLoaded, Reason
+from terminals.journal import JournalFailed
 from terminals.uplink import HostRefused
 
 _NOT_PROVABLE = 0x9406
+_COUNTER_AT_END = 0x9402
 _RECORD_NOT_FOUND = 0x6A83
 _LOG_LENGTH = 10  # records of file 18 (standards.md §4.1)
 _WRONG_OR_BLOCKED_PIN = (*range(0x63C0, 0x63D0), 0x6983)
@@ -65,6 +68,8 @@ def load(desk: Desk, amount: Amount, pin: Secret, at: Moment, unfinished: Sequen
         return NotLoaded(reason=Reason.CARD_GONE)
     except HostSilent:
         return NotLoaded(reason=Reason.HOST_SILENT)
+    except JournalFailed:
+        return NotLoaded(reason=Reason.JOURNAL_FAILED)
     except UnexpectedStatus as answer:
         return _refused_by_card(answer)
     except (MalformedAnswer, MalformedFile) as problem:
@@ -106,28 +111,55 @@ def _initialize(purse: PurseAtDesk, amount_minor: int) -> Dialogue[LoadInitializ
 
 
 def _finish(purse: PurseAtDesk, intent: Record) -> Dialogue[None]:
-    """What this desk began with this card and does not know the end of."""
-    card = yield from _initialize(purse, 0)  # only asks for the counters
-    if card.online_sequence == intent.card_sequence or (yield from _another_took_its_place(intent)):
+    """What this desk began with this card and does not know the end of. It stays open where the card proves no more."""
+    if (yield from _counter_stands(purse, intent)):
         yield Persist(ending(intent, Outcome.VOID))
         return
-    tac = yield from _prove(intent.card_sequence)
-    if tac is not None:
+    ours = yield from _ours_by_the_log(intent)
+    tac = (yield from _prove(intent.card_sequence)) if ours is not False else None
+    if ours is None and tac is not None:
+        ours = yield from _ours_by_the_host(purse, intent, tac)
+    if ours is False:
+        yield Persist(ending(intent, Outcome.VOID))
+    elif ours and tac is not None:
         yield Persist(replace(ending(intent, Outcome.DONE), kind=Kind.FINDING, tac=tac))
         yield from _confirm(purse, intent.card_sequence, tac)
 
 
-def _another_took_its_place(intent: Record) -> Dialogue[bool]:
-    """The card's log has a load under the intent's sequence, and it is not this one: another desk came first."""
+def _counter_stands(purse: PurseAtDesk, intent: Record) -> Dialogue[bool]:
+    try:
+        card = yield from _initialize(purse, 0)  # only asks for the counters
+    except UnexpectedStatus as answer:
+        if answer.sw.value != _COUNTER_AT_END:
+            raise
+        return False  # this very load may have been the card's last
+    return card.online_sequence == intent.card_sequence
+
+
+def _ours_by_the_log(intent: Record) -> Dialogue[bool | None]:
+    """Whether the load that the card's log has under the intent's sequence is this one, or another desk's that came
+    first; None where the log reaches back no more."""
     for number in range(1, _LOG_LENGTH + 1):
         answer = yield from ask_card(commands.read_record(names.SFI_LOG, number), 0x9000, _RECORD_NOT_FOUND)
         if answer.sw != StatusWord.OK:
-            return False
+            return None
         entry = LOG_RECORD.decode(answer.data)
         if (entry.type, entry.sequence) == (TransactionType.LOAD, intent.card_sequence):
-            done = (entry.amount_minor, entry.terminal, bytes.fromhex(entry.date), bytes.fromhex(entry.time))
-            return done != (intent.amount_minor, intent.sam_terminal, intent.date, intent.time)
-    return False
+            return _is(intent, entry.amount_minor, entry.terminal, bytes.fromhex(entry.date + entry.time))
+    return None
+
+
+def _ours_by_the_host(purse: PurseAtDesk, intent: Record, tac: bytes) -> Dialogue[bool | None]:
+    """The host knows which load of that sequence the TAC is of; None where it does not say."""
+    try:
+        standing: LoadStanding = yield ToHost(confirmation(purse, intent.card_sequence, tac))
+    except (HostSilent, HostRefused):
+        return None
+    return _is(intent, standing.amount_minor, standing.terminal, standing.date + standing.time)
+
+
+def _is(intent: Record, amount_minor: int, terminal: bytes, moment: bytes) -> bool:
+    return (amount_minor, terminal, moment) == (intent.amount_minor, intent.sam_terminal, intent.date + intent.time)
 
 
 def _finish_elsewhere(purse: PurseAtDesk, card: LoadInitialized, refusal: HostRefused) -> Dialogue[None]:
@@ -186,7 +218,8 @@ def _credit(purse: PurseAtDesk, card: LoadInitialized, authorised: LoadAuthorise
     except CardGone:
         answer = ResponseApdu(b"", _NO_ANSWER)
     outcome = _outcome_of(answer)
-    yield Persist(replace(ending(intent, outcome), tac=answer.data if outcome is Outcome.DONE else bytes(4)))
+    with suppress(JournalFailed):  # the intent is durable: the next contact has the card prove it
+        yield Persist(replace(ending(intent, outcome), tac=answer.data if outcome is Outcome.DONE else bytes(4)))
     if outcome is Outcome.UNKNOWN:
         return LoadUnknown(amount=purse.amount)
     if outcome is Outcome.REFUSED:
@@ -226,7 +259,7 @@ _REASONS: dict[int, Reason] = {
     0x6985: Reason.CARD_LOCKED,
     0x9303: Reason.CARD_LOCKED,
     0x6A84: Reason.PURSE_LIMIT_PASSED,
-    0x9402: Reason.COUNTER_AT_END,
+    _COUNTER_AT_END: Reason.COUNTER_AT_END,
     0x9302: Reason.MAC2_REFUSED,
 }
 

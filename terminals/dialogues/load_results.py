@@ -35,6 +35,7 @@ class Reason(StrEnum):
     HOST_REFUSED = "host_refused"  # ``host_reason`` says why
     HOST_SILENT = "host_silent"  # it may have reserved the amount; the next load of this card settles that
     MAC2_REFUSED = "mac2_refused"  # the card took the host's authorisation for wrong
+    JOURNAL_FAILED = "journal_failed"  # the desk is out of order: nothing is credited that it could not prove
     CARD_GONE = "card_gone"  # before anything was credited
 
     @property

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from card_os.crypto.authentication import external_cryptogram
+from card_os.crypto.purse import purchase_mac1
+from card_os.crypto.session import purchase_session_key
 from card_os.engine.bytecard import ByteCard
 from card_os.engine.card import Card
 from card_os.engine.stock import blank_card
@@ -34,6 +36,7 @@ from clearing.loads.rules import (
     macs,
     next_state,
 )
+from hardware.readers.drive import exchange
 from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
@@ -269,6 +272,29 @@ class City:
         self.card.reset()
         self.card.transmit(commands.select_name(names.TRANSIT_AID).encode())
         return int.from_bytes(self.card.transmit(commands.get_balance().encode())[:4], "big")
+
+    def rides(self, number: int) -> None:
+        """Purchases of amount 0 as a PSAM would make them."""
+        details = {"date": bytes.fromhex("20260915"), "time": bytes.fromhex("120000")}
+        terminal = bytes.fromhex("991000000042")
+        self.card.reset()
+        self._ask(commands.select_name(names.TRANSIT_AID))
+        for sequence in range(number):
+            begin = commands.initialize_for_purchase(key_id=names.KEY_PURCHASE, amount_minor=0, terminal=terminal)
+            begun = commands.PurchaseInitialized.parse(self._ask(begin))
+            key = purchase_session_key(
+                child("purchase"),
+                card_random=begun.card_random,
+                offline_sequence=begun.offline_sequence,
+                terminal_sequence=sequence,
+            )
+            mac1 = purchase_mac1(key, amount_minor=0, transaction_type=6, terminal=terminal, **details)
+            self._ask(commands.debit(terminal_sequence=sequence, mac1=mac1, **details))
+
+    def _ask(self, command: CommandApdu) -> bytes:
+        answer = exchange(self.card, command)
+        assert answer.sw.value == 0x9000, f"{command} answered {answer.sw}"
+        return answer.data
 
     def desk(
         self,

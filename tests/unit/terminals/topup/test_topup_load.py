@@ -17,7 +17,7 @@ from rulebook.messages.facts import CardState
 from rulebook.messages.loads import LoadAuthorised, LoadRefusal, LoadRequest, LoadState
 from rulebook.money import Amount
 from rulebook.record import Event, Kind, Outcome, Record
-from terminals.journal import Journal
+from terminals.journal import Journal, JournalFailed
 from terminals.topup import Loaded, LoadResult, LoadUnknown, NotLoaded, Reason, TopUpDesk
 
 NOW = datetime(2026, 9, 15, 2, tzinfo=UTC)
@@ -152,6 +152,63 @@ def test_an_unknown_whose_place_another_desk_took_is_void(city: Any) -> None:
     load(city, city.desk("TOPUP-02"), Amount(500))
     assert isinstance(load(city, first, Amount(700)), Loaded)
     assert records(journal)[2] == (Kind.OUTCOME, Outcome.VOID)
+    assert_no_money_is_unexplained(city)
+
+
+@pytest.mark.parametrize("executed", [False, True], ids=["another desk's", "ours"])
+def test_where_the_log_no_longer_tells_whose_load_it_was_the_host_does(city: Any, executed: bool) -> None:
+    """Torn here, loaded at another desk under the same sequence, ten rides, and back: the TAC is the other desk's."""
+    journal = city.journal("TOPUP-01")
+    first = city.desk("TOPUP-01", journal=journal)
+    first.load(city.pulled(CREDIT, executed), AMOUNT, PIN, NOW)
+    if not executed:
+        assert isinstance(load(city, city.desk("TOPUP-02"), Amount(500)), Loaded)
+    city.rides(10)
+    assert isinstance(load(city, first, Amount(700)), Loaded)
+    assert records(journal)[2] == ((Kind.FINDING, Outcome.DONE) if executed else (Kind.OUTCOME, Outcome.VOID))
+    assert_no_money_is_unexplained(city)
+
+
+def test_where_neither_log_nor_host_tells_the_load_stays_open(city: Any) -> None:
+    journal = city.journal("TOPUP-01")
+    first = city.desk("TOPUP-01", journal=journal)
+    first.load(city.pulled(CREDIT, True), AMOUNT, PIN, NOW)
+    city.rides(10)
+    silent = city.desk("TOPUP-01", journal=journal, host=city.silent(0, False))
+    load(city, silent, Amount(700))
+    assert records(journal)[:2] == [(Kind.INTENT, Outcome.NONE), (Kind.OUTCOME, Outcome.UNKNOWN)]
+    assert [r.journal_sequence for r in journal.pending_intents()][:1] == [1]
+    load(city, first, Amount(700))
+    assert_no_money_is_unexplained(city)
+
+
+class Failing(Journal):
+    """Takes no record of ``kind``."""
+
+    kind = Kind.INTENT
+
+    def append(self, draft: Record) -> int:
+        if draft.kind is self.kind:
+            raise JournalFailed("disk full")
+        return super().append(draft)
+
+
+def test_nothing_is_credited_without_a_durable_intent(city: Any) -> None:
+    desk = city.desk(journal=Failing(city.folder / "TOPUP-01"))
+    assert load(city, desk) == NotLoaded(reason=Reason.JOURNAL_FAILED)
+    assert city.balance == 0
+    assert isinstance(load(city, city.desk("TOPUP-02"), Amount(500)), Loaded)
+    assert_no_money_is_unexplained(city)
+
+
+@pytest.mark.parametrize("acted", [False, True])
+def test_a_credit_whose_outcome_was_not_stored_is_proven_by_its_intent(city: Any, acted: bool) -> None:
+    journal = Failing(city.folder / "TOPUP-01")
+    journal.kind = Kind.OUTCOME
+    result = load(city, city.desk(journal=journal, host=city.silent(1, acted)))
+    assert isinstance(result, Loaded)
+    journal.close()
+    assert isinstance(load(city, city.desk(), Amount(700)), Loaded)
     assert_no_money_is_unexplained(city)
 
 
