@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from clearing.benefits.explain import chinese, english
@@ -40,9 +41,15 @@ def trace_sentences(benefit: Benefit) -> list[list[str]]:
 
 
 def settlement_output(
-    request: Request[SettleInput], policy: Policy, insured_class: str, benefit: Benefit, balance: Amount
+    request: Request[SettleInput],
+    policy: Policy,
+    insured_class: str,
+    benefit: Benefit,
+    *,
+    balance: Amount,
+    settled_at: datetime,
 ) -> SettlementOutput:
-    """``balance`` is the personal account afterwards."""
+    """``balance`` is the personal account afterwards, ``settled_at`` the fund's time, not the desk's."""
     data = request.input.data
     info = SettlementInfo(
         mdtrt_id=data.mdtrt_id,
@@ -50,7 +57,7 @@ def settlement_output(
         psn_no=data.psn_no,
         insutype=data.insutype,
         psn_type=policy.insured_classes[insured_class],
-        setl_time=request.inf_time,
+        setl_time=settled_at,
         med_type=data.med_type,
         medfee_sumamt=benefit.total,
         fulamt_ownpay_amt=benefit.own_pay,
@@ -93,7 +100,9 @@ def _detail(step: Step) -> SettlementDetail:
     )
 
 
-def cancelled_output(request: Request[Any], row: SettlementRow, psn_type: str, balance: Amount) -> SettlementOutput:
+def cancelled_output(
+    request: Request[Any], row: SettlementRow, psn_type: str, *, balance: Amount, cancelled_at: datetime
+) -> SettlementOutput:
     """The settlement's own amounts, negative."""
     info = SettlementInfo(
         mdtrt_id=row.mdtrt_id,
@@ -101,7 +110,7 @@ def cancelled_output(request: Request[Any], row: SettlementRow, psn_type: str, b
         psn_no=row.person,
         insutype=InsuranceType(row.insurance_type),
         psn_type=psn_type,
-        setl_time=request.inf_time,
+        setl_time=cancelled_at,
         med_type=MedicalType(row.care),
         medfee_sumamt=Amount(-row.total),
         fulamt_ownpay_amt=Amount(-row.own_pay),

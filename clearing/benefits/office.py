@@ -16,6 +16,7 @@ from rulebook.messages.medical import MedicalRefusal
 
 CHALLENGE_LASTS = timedelta(minutes=5)
 PRESENCE_LASTS = timedelta(minutes=30)  # from the proof to the registering of the visit
+CLOCKS_AGREE_WITHIN = timedelta(minutes=5)  # a desk's and the fund's, when a visit is registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,12 @@ _MEANING: dict[MedicalRefusal, tuple[HTTPStatus, str]] = {
     _R.AUTHENTICATION_WRONG: (_FORBIDDEN, "The card's answer is wrong"),
     _R.CARD_NOT_ACTIVE: (_FORBIDDEN, "The card is not active"),
     _R.NOT_INSURED: (_FORBIDDEN, "The holder is not insured with a fund here"),
-    _R.PRESENCE_NOT_PROVEN: (_FORBIDDEN, "The card's presence was not proven at this desk; read it again"),
+    _R.PRESENCE_NOT_PROVEN: (
+        _FORBIDDEN,
+        "The card's presence was not proven at this desk for this visit; read it again",
+    ),
+    _R.CLOCK_DIFFERS: (_CONFLICT, "The desk's clock is wrong; set it and register again"),
+    _R.NO_CONTRACT: (_FORBIDDEN, "The fund does not pay this institution"),
     _R.VISIT_UNKNOWN: (_GONE, "The visit is not registered"),
     _R.WRONG_PERSON: (_CONFLICT, "The visit is somebody else's"),
     _R.FEE_LINES_MISSING: (_CONFLICT, "The charge batch has no fee lines"),

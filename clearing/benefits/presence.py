@@ -39,10 +39,14 @@ async def take_challenge(session: AsyncSession, desk: Desk, challenge: bytes, co
         return
     if row.used_by is not None:
         raise MedicalRefused(MedicalRefusal.CHALLENGE_USED)
-    if row.expires_at < now:
-        raise MedicalRefused(MedicalRefusal.CHALLENGE_EXPIRED, f"it was good until {row.expires_at.isoformat()}")
+    _refuse_late(row, now)
     row.used_by = content
     await session.flush()
+
+
+def _refuse_late(row: ChallengeRow, now: datetime) -> None:
+    if row.expires_at < now:
+        raise MedicalRefused(MedicalRefusal.CHALLENGE_EXPIRED, f"it was good until {row.expires_at.isoformat()}")
 
 
 async def prove(
@@ -53,6 +57,7 @@ async def prove(
     row = await session.get(ChallengeRow, presence.challenge)
     if row is None or row.used_by != content:
         raise MedicalRefused(MedicalRefusal.CHALLENGE_UNKNOWN)
+    _refuse_late(row, now)  # also for a repeat: what was refused once is not kept for a better day
     card = await facts.card_by_chip(session, presence.chip_serial)
     if card is None:
         raise MedicalRefused(MedicalRefusal.CARD_UNKNOWN)
@@ -60,11 +65,17 @@ async def prove(
         raise MedicalRefused(MedicalRefusal.AUTHENTICATION_WRONG)
     if card.state is not CardState.ACTIVE or not card.valid_from <= local_day(now) <= card.valid_to:
         raise MedicalRefused(MedicalRefusal.CARD_NOT_ACTIVE, f"it is {card.state}, valid until {card.valid_to}")
-    insured = await facts.insured(session, card.person)
-    if insured is None or insured.effective > now:
-        raise MedicalRefused(MedicalRefusal.NOT_INSURED)
+    insured = await insured_person(session, card.person, now)
     row.person, row.proved_at = card.person, now
     await session.flush()
+    return insured
+
+
+async def insured_person(session: AsyncSession, person: str, now: datetime) -> InsuredFact:
+    """Who has left the insurance has a fact without a fund. Raises ``MedicalRefused``."""
+    insured = await facts.insured(session, person)
+    if insured is None or not insured.fund or insured.effective > now:
+        raise MedicalRefused(MedicalRefusal.NOT_INSURED)
     return insured
 
 
@@ -77,11 +88,17 @@ def answer_is_right(presence: Presence, region: str, vault: Vault) -> bool:
     return hmac.compare_digest(expected, presence.answer)
 
 
-async def was_present(session: AsyncSession, desk: Desk, person: str, now: datetime) -> bool:
-    """Whether ``person``'s card was proven at ``desk`` a short while ago."""
-    found = select(ChallengeRow.challenge).where(
-        ChallengeRow.device == desk.device,
-        ChallengeRow.person == person,
-        ChallengeRow.proved_at >= now - PRESENCE_LASTS,
+async def use_presence(session: AsyncSession, desk: Desk, person: str, *, visit: str, now: datetime) -> None:
+    """Spend one proof that ``person``'s card was at ``desk`` a short while ago: each opens one visit. Raises
+    ``MedicalRefused``."""
+    found = (
+        select(ChallengeRow)
+        .where(ChallengeRow.device == desk.device, ChallengeRow.person == person)
+        .where(ChallengeRow.proved_at >= now - PRESENCE_LASTS, ChallengeRow.visit.is_(None))
+        .order_by(ChallengeRow.proved_at, ChallengeRow.challenge)
     )
-    return await session.scalar(found.limit(1)) is not None
+    row = await session.scalar(found.limit(1).with_for_update(skip_locked=True))
+    if row is None:
+        raise MedicalRefused(MedicalRefusal.PRESENCE_NOT_PROVEN)
+    row.visit = visit
+    await session.flush()

@@ -71,18 +71,20 @@ class Rule(Enum):
     CASH = "cash"
 
 
-_ALWAYS_TOLD = {Rule.IN_SCOPE, Rule.BAND, Rule.TOP_UP_BAND, Rule.CASH}  # the others only where they came to something
+# The others only where they came to something.
+_ALWAYS_TOLD = {Rule.IN_SCOPE, Rule.DEDUCTIBLE, Rule.BAND, Rule.TOP_UP_BAND, Rule.CASH}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``amount`` is what the rule came to, of ``basis``, at ``rate`` where it has one. A cap's ``amount`` is what it
-    took off the fund, its ``basis`` what was left of the year."""
+    """``amount`` is what the rule came to, of ``basis``, at ``rate`` where it has one; ``up_to`` is a band's upper end. A
+    cap's ``amount`` is what it took off the fund; its ``basis``, and the deductible's, what was left before this visit."""
 
     rule: Rule
     amount: Amount
     basis: Amount
     rate: Fraction | None = None
+    up_to: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def adjudicate(claim: Claim, policy: Policy, year: Accumulators) -> Benefit:
     own_pay, first, in_scope = (
         _sum([getattr(s, part) for s in shares]) for part in ("own_pay", "first_self_pay", "in_scope")
     )
-    deductible = _deductible(claim, rules, year, in_scope)
+    still_to_bear = _deductible_left(claim, rules, year)
+    deductible = min(still_to_bear, in_scope)
     fund_steps = tuple(_fund(claim, policy, rules, year, in_scope=in_scope, deductible=deductible))
     fund = _paid(fund_steps, Rule.BAND, Rule.CAP)
     top_up_steps = tuple(_top_up(claim, policy, year, in_scope - fund))
@@ -151,9 +154,9 @@ def adjudicate(claim: Claim, policy: Policy, year: Accumulators) -> Benefit:
     cash = total - fund - top_up - account
     trace = (
         Step(Rule.OWN_PAY, own_pay, total),
-        Step(Rule.FIRST_SELF_PAY, first, total - own_pay),
+        Step(Rule.FIRST_SELF_PAY, first, _sum([share.amount for share in shares if share.first_self_pay])),
         Step(Rule.IN_SCOPE, in_scope, total),
-        Step(Rule.DEDUCTIBLE, deductible, in_scope),
+        Step(Rule.DEDUCTIBLE, deductible, still_to_bear),
         *fund_steps,
         *top_up_steps,
         Step(Rule.ACCOUNT, account, in_scope - fund - top_up),
@@ -197,11 +200,9 @@ def _first_self_pay_rate(line: FeeLine, policy: Policy) -> Fraction:
     return policy.first_self_pay[line.item_class]
 
 
-def _deductible(claim: Claim, rules: CareRules, year: Accumulators, in_scope: Amount) -> Amount:
+def _deductible_left(claim: Claim, rules: CareRules, year: Accumulators) -> Amount:
     limit = rules.deductible.limit(claim.insured_class, claim.hospital_level, year.stays + 1)
-    if rules.deductible.per is Per.YEAR:
-        limit = max(ZERO, limit - year.deductible)
-    return min(limit, in_scope)
+    return max(ZERO, limit - year.deductible) if rules.deductible.per is Per.YEAR else limit
 
 
 def _fund(
@@ -210,10 +211,11 @@ def _fund(
     start = _position(rules, year) + (deductible if rules.measure is Measure.IN_SCOPE else ZERO)
     covered = in_scope - deductible
     paid = ZERO
-    for basis, rate in _slices(rules.bands, start, start + covered, claim):
+    for basis, band in _slices(rules.bands, start, start + covered):
+        rate = band.rates.value(claim.insured_class, claim.hospital_level)
         paid += (amount := basis.share(rate, policy.rounding))
         covered -= basis
-        yield Step(Rule.BAND, amount, basis, rate)
+        yield Step(Rule.BAND, amount, basis, rate, band.up_to)
     yield Step(Rule.ABOVE_BANDS, covered, in_scope)
     if rules.annual_cap is not None:
         left = max(ZERO, rules.annual_cap.value(claim.insured_class, claim.hospital_level) - year.fund)
@@ -233,21 +235,22 @@ def _top_up(claim: Claim, policy: Policy, year: Accumulators, personal: Amount) 
     start = max(ZERO, year.personal - top_up.threshold)
     end = max(ZERO, year.personal + personal - top_up.threshold)
     paid = ZERO
-    for basis, rate in _slices(top_up.bands, start, end, claim):
+    for basis, band in _slices(top_up.bands, start, end):
+        rate = band.rates.value(claim.insured_class, claim.hospital_level)
         paid += (amount := basis.share(rate, policy.rounding))
-        yield Step(Rule.TOP_UP_BAND, amount, basis, rate)
+        yield Step(Rule.TOP_UP_BAND, amount, basis, rate, band.up_to)
     if top_up.annual_cap is not None:
         left = max(ZERO, top_up.annual_cap - year.top_up)
         yield Step(Rule.TOP_UP_CAP, max(ZERO, paid - left), left)
 
 
-def _slices(bands: Sequence[Band], start: Amount, end: Amount, claim: Claim) -> Iterator[tuple[Amount, Fraction]]:
-    """The parts of start … end that fall into each band, with the band's rate."""
+def _slices(bands: Sequence[Band], start: Amount, end: Amount) -> Iterator[tuple[Amount, Band]]:
+    """The parts of start … end that fall into each band."""
     lower = ZERO
     for band in bands:
         upper = end if band.up_to is None else min(end, band.up_to)
         if (basis := upper - max(start, lower)) > ZERO:
-            yield basis, band.rates.value(claim.insured_class, claim.hospital_level)
+            yield basis, band
         if band.up_to is not None:
             lower = band.up_to
 

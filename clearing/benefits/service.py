@@ -120,7 +120,7 @@ async def _output(
         Infno.PERSON: lambda: visits.person(session, office, request, content=content_hash(request), now=now),
         Infno.REGISTER: lambda: visits.register(session, office, desk, request, now=now),
         Infno.FEE_LINES: lambda: visits.add_fee_lines(session, office, desk, request),
-        Infno.PRE_SETTLE: lambda: settlements.quote(session, office, desk, request),
+        Infno.PRE_SETTLE: lambda: settlements.quote(session, office, desk, request, now=now),
         Infno.SETTLE: lambda: settlements.settle(session, office, desk, request, now=now),
         Infno.SETTLE_CANCEL: lambda: settlements.cancel(session, office, desk, request, now=now),
         Infno.REVERSAL: lambda: _reverse(session, desk, request, now),

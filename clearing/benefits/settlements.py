@@ -3,6 +3,8 @@
 A settlement locks the person's year, then the accounts it moves, in that order; so two visits of one person wait for one
 another and every benefit is computed on what the one before left. Only the latest standing settlement of a person's year can
 be taken back, because the later ones were computed on it.
+
+When something was settled or taken back is the fund's clock, never the desk's: nobody can write into a day that is over.
 """
 
 from __future__ import annotations
@@ -52,14 +54,14 @@ class _Case:
 
 
 async def quote(
-    session: AsyncSession, office: FundOffice, desk: Desk, request: Request[SettleInput]
+    session: AsyncSession, office: FundOffice, desk: Desk, request: Request[SettleInput], *, now: datetime
 ) -> SettlementOutput:
     """What 2207 would answer now. Changes nothing. Raises ``MedicalRefused``."""
     case = await _case(session, office, desk, request)
     year = await queries.read_year(session, case.visit.person, case.visit.fund, case.year)
     balance = await account_balance(session, case.visit.fund, case.visit.person)
     benefit = await _adjudicated(session, case, request, year, balance)
-    return settlement_output(request, case.policy, case.visit.insured_class, benefit, balance - benefit.account)
+    return _answer(case, request, benefit, balance, now)
 
 
 async def settle(
@@ -78,11 +80,18 @@ async def settle(
     await ledger.lock_standings(session, [(medical_book(visit.fund), each) for each in _accounts(visit)])
     balance = await account_balance(session, visit.fund, visit.person)
     benefit = await _adjudicated(session, case, request, year, balance)
-    row = await _store(session, case, request, benefit)
+    row = await _store(session, case, request, benefit, now)
     _count(year[data.med_type], row, times=1)
     await session.flush()
     await _post(session, _transfers(row), now)
-    return settlement_output(request, case.policy, visit.insured_class, benefit, balance - benefit.account)
+    return _answer(case, request, benefit, balance, now)
+
+
+def _answer(
+    case: _Case, request: Request[SettleInput], benefit: Benefit, balance: Amount, now: datetime
+) -> SettlementOutput:
+    left = balance - benefit.account
+    return settlement_output(request, case.policy, case.visit.insured_class, benefit, balance=left, settled_at=now)
 
 
 async def _case(session: AsyncSession, office: FundOffice, desk: Desk, request: Request[SettleInput]) -> _Case:
@@ -91,7 +100,10 @@ async def _case(session: AsyncSession, office: FundOffice, desk: Desk, request: 
     policy = office.policy(visit.fund, local_day(visit.begun_at))
     if data.insutype is not policy.insurance_type:
         raise MedicalRefused(MedicalRefusal.NO_POLICY, f"{visit.fund} is of insurance type {policy.insurance_type}")
-    return _Case(visit, await session.get_one(InstitutionRow, desk.institution), policy)
+    institution = await session.get(InstitutionRow, desk.institution)
+    if institution is None:
+        raise MedicalRefused(MedicalRefusal.NO_CONTRACT, f"{desk.institution} is not among those {visit.fund} pays")
+    return _Case(visit, institution, policy)
 
 
 async def _adjudicated(
@@ -122,7 +134,9 @@ async def _adjudicated(
     return benefit
 
 
-async def _store(session: AsyncSession, case: _Case, request: Request[SettleInput], benefit: Benefit) -> SettlementRow:
+async def _store(
+    session: AsyncSession, case: _Case, request: Request[SettleInput], benefit: Benefit, now: datetime
+) -> SettlementRow:
     visit, data = case.visit, request.input.data
     row = SettlementRow(
         institution=case.institution.institution,
@@ -136,8 +150,8 @@ async def _store(session: AsyncSession, case: _Case, request: Request[SettleInpu
         policy=case.policy.name,
         year=case.year,
         ordinal=await queries.next_ordinal(session, visit.person, visit.fund, case.year),
-        settled_at=request.inf_time,
-        settled_on=local_day(request.inf_time),
+        settled_at=now,
+        settled_on=local_day(now),
         total=benefit.total.minor,
         own_pay=benefit.own_pay.minor,
         first_self_pay=benefit.first_self_pay.minor,
@@ -221,7 +235,8 @@ async def cancel(
     visit = await visit_of(session, desk, row.mdtrt_id, row.person)
     policy = office.policy(visit.fund, local_day(visit.begun_at))
     balance = await account_balance(session, visit.fund, visit.person)
-    return cancelled_output(request, row, policy.insured_classes[visit.insured_class], balance)
+    psn_type = policy.insured_classes[visit.insured_class]
+    return cancelled_output(request, row, psn_type, balance=balance, cancelled_at=now)
 
 
 async def take_back(session: AsyncSession, row: SettlementRow, request: Request[Any], *, now: datetime) -> None:
@@ -231,14 +246,14 @@ async def take_back(session: AsyncSession, row: SettlementRow, request: Request[
         raise MedicalRefused(MedicalRefusal.SETTLEMENT_UNKNOWN, f"{row.setl_id} was cancelled just now")
     if await queries.later_settlement_stands(session, row):
         raise MedicalRefused(MedicalRefusal.LATER_SETTLEMENT_EXISTS)
-    day = local_day(request.inf_time)
+    day = local_day(now)
     session.add(
         CancellationRow(
             institution=row.institution,
             setl_id=row.setl_id,
             msgid=request.msgid,
             cause=request.infno.value,
-            cancelled_at=request.inf_time,
+            cancelled_at=now,
             cancelled_on=day,
         )
     )

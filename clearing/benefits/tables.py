@@ -23,7 +23,7 @@ class InstitutionRow(Base):
 
 class ChallengeRow(Base):
     """A presence challenge, 16 bytes. ``used_by`` is the content hash of the one request that may use it;
-    ``person`` and ``proved_at`` stand once the card's answer was right."""
+    ``person`` and ``proved_at`` stand once the card's answer was right, ``visit`` once that opened one."""
 
     __tablename__ = "medical_challenge"
     __table_args__ = (Index("medical_challenge_by_person", "device", "person"),)
@@ -34,6 +34,7 @@ class ChallengeRow(Base):
     used_by: Mapped[bytes | None] = mapped_column(LargeBinary)
     person: Mapped[str | None]
     proved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    visit: Mapped[str | None]
 
 
 class MessageRow(Base):

@@ -8,12 +8,11 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.benefits import queries
-from clearing.benefits.office import Desk, FundOffice, MedicalRefused, local_day
+from clearing.benefits.office import CLOCKS_AGREE_WITHIN, Desk, FundOffice, MedicalRefused, local_day
 from clearing.benefits.policy import NotInPolicy, Policy
-from clearing.benefits.presence import prove, was_present
+from clearing.benefits.presence import insured_person, prove, use_presence
 from clearing.benefits.rules import FeeLine, LineShare, share_lines
 from clearing.benefits.tables import FeeLineRow, VisitRow
-from clearing.facts import queries as facts
 from clearing.ledger import queries as ledger
 from clearing.ledger.accounts import Kind, code, medical_book
 from rulebook.messages.medical import (
@@ -42,7 +41,7 @@ async def person(
         raise MedicalRefused(MedicalRefusal.PRESENCE_NOT_PROVEN, "1101 carries the card's answer to a challenge")
     region = request.insuplc_admdvs
     insured = await prove(session, office, request.presence, region=region, content=content, now=now)
-    policy = office.policy(insured.fund, local_day(request.input.data.begntime))
+    policy = office.policy(insured.fund, local_day(now))
     if insured.insured_class not in policy.insured_classes:
         raise MedicalRefused(MedicalRefusal.NO_POLICY, f"{policy.name} does not know class {insured.insured_class}")
     info = InsuranceInfo(
@@ -64,18 +63,16 @@ async def account_balance(session: AsyncSession, fund: str, person: str) -> Amou
 async def register(
     session: AsyncSession, office: FundOffice, desk: Desk, request: Request[RegisterInput], *, now: datetime
 ) -> RegisterOutput:
-    """Open the visit under the hospital's own number. Raises ``MedicalRefused``."""
+    """Open the visit under the hospital's own number; it spends one proof of presence. Raises ``MedicalRefused``."""
     data = request.input.data
-    if not await was_present(session, desk, data.psn_no, now):
-        raise MedicalRefused(MedicalRefusal.PRESENCE_NOT_PROVEN)
-    insured = await facts.insured(session, data.psn_no)
-    if insured is None:
-        raise MedicalRefused(MedicalRefusal.NOT_INSURED)
+    if await session.get(VisitRow, (desk.institution, data.ipt_otp_no)) is not None:
+        raise MedicalRefused(MedicalRefusal.REPEATED_WITH_OTHER_CONTENT, f"visit {data.ipt_otp_no} is registered")
+    await use_presence(session, desk, data.psn_no, visit=data.ipt_otp_no, now=now)
+    _refuse_another_time(data.begntime, now)
+    insured = await insured_person(session, data.psn_no, now)
     policy = office.policy(insured.fund, local_day(data.begntime))
     if policy.insurance_type is not data.insutype:
         raise MedicalRefused(MedicalRefusal.NO_POLICY, f"{insured.fund} is of insurance type {policy.insurance_type}")
-    if await session.get(VisitRow, (desk.institution, data.ipt_otp_no)) is not None:
-        raise MedicalRefused(MedicalRefusal.REPEATED_WITH_OTHER_CONTENT, f"visit {data.ipt_otp_no} is registered")
     visit = VisitRow(
         institution=desk.institution,
         mdtrt_id=data.ipt_otp_no,
@@ -88,6 +85,13 @@ async def register(
     session.add(visit)
     await session.flush()
     return RegisterOutput(data=RegisteredData(mdtrt_id=visit.mdtrt_id, psn_no=visit.person, ipt_otp_no=data.ipt_otp_no))
+
+
+def _refuse_another_time(begun: datetime, now: datetime) -> None:
+    """The day of the visit chooses policy and year, so it is not the desk's to choose."""
+    if abs(begun - now) > CLOCKS_AGREE_WITHIN:
+        detail = f"begntime is {begun.isoformat()}, the fund's clock says {now.isoformat(timespec='seconds')}"
+        raise MedicalRefused(MedicalRefusal.CLOCK_DIFFERS, detail)
 
 
 async def visit_of(session: AsyncSession, desk: Desk, mdtrt_id: str, person: str) -> VisitRow:

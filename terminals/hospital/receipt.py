@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rulebook.calendar import BUSINESS_ZONE
-from rulebook.messages.medical import ItemClass, SettlementInfo
+from rulebook.messages.medical import FeeResult, ItemClass, SettlementInfo
 from terminals.hospital.results import Receipt
 
 _CLASS = {ItemClass.A: "甲类 A", ItemClass.B: "乙类 B", ItemClass.C: "自费 C"}
@@ -44,12 +45,21 @@ def _lines(receipt: Receipt) -> Iterator[str]:
     shares = {share.feedetl_sn: share for share in receipt.settlement.feeshare}
     for item, line in zip(receipt.items, receipt.lines, strict=True):
         share = shares[line.feedetl_sn]
-        yield f"{line.feedetl_sn} {item.name} [{_CLASS[line.chrgitm_lv]}] {item.price} × {item.count} = {item.total}"
+        equals = "=" if item.price.minor * item.count == item.total.minor else "≈"
+        yield f"{line.feedetl_sn} {item.name} [{_CLASS[line.chrgitm_lv]}] {item.price} × {item.count} {equals} {item.total}"
         yield (
-            f"    自费 own pay {line.fulamt_ownpay_amt}  先行自付 first self-pay {line.preselfpay_amt}"
+            f"    自费 own pay {line.fulamt_ownpay_amt}  先行自付 first self-pay {_rate(line)}{line.preselfpay_amt}"
             f"  范围内 in scope {line.inscp_scp_amt}"
         )
         yield f"    基金 fund {share.fund_payamt}  个人 patient {share.psn_part_amt}"
+
+
+def _rate(line: FeeResult) -> str:
+    """A first self-pay's rate in front of its amount; wholly paid items (class C) have none."""
+    if not line.preselfpay_amt:
+        return ""
+    percent = Decimal(line.selfpay_prop.numerator * 100) / line.selfpay_prop.denominator
+    return f"{percent.normalize():f}% "
 
 
 def _sums(info: SettlementInfo) -> Iterator[str]:
@@ -58,7 +68,7 @@ def _sums(info: SettlementInfo) -> Iterator[str]:
 
 
 def _trace(receipt: Receipt) -> Iterator[str]:
-    yield "计算过程 how it was computed:"
+    yield "计算过程 how it was computed (≈ 四舍五入到分 rounded to the fen):"
     for number, step in enumerate(receipt.settlement.setldetail, start=1):
         chinese, _, english = step.setl_proc_info.partition(" | ")
         yield f"{number}. {chinese}"

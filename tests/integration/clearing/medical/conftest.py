@@ -171,7 +171,8 @@ class Counter:
     async def visit(
         self, person: str, lines: list[tuple[str, ItemClass]], *, visit: str = "V1", batch: str = "1"
     ) -> Request[Any]:
-        """Register and send the fee lines; the settle request that is still to be sent."""
+        """The card once more, register, fee lines; the settle request that is still to be sent."""
+        await self.present(chip_of(int(person[1:])))
         await self.send(self.register_request(person, visit))
         await self.send(self.lines_request(person, lines, visit=visit, batch=batch))
         total = sum((yuan(amount) for amount, _ in lines), start=Amount(0))

@@ -6,8 +6,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from clearing.benefits.office import MedicalRefused
+from clearing.ledger.tables import TransferRow
 from rulebook.messages.medical import (
     Answer,
     DetailData,
@@ -101,14 +103,30 @@ async def test_a_settlement_counts_in_its_own_group_only(counter: Any, group: di
 
 async def test_a_cancellation_takes_off_on_its_own_day(counter: Any) -> None:
     info = await settled(counter)
-    tomorrow = counter.cancel_request(info.psn_no, info.setl_id)
-    later = tomorrow.model_copy(update={"inf_time": tomorrow.inf_time + timedelta(days=1)})
-    await counter.send(later)
+    cancel = counter.cancel_request(info.psn_no, info.setl_id)
+    await counter.send(cancel, cancel.inf_time + timedelta(days=1))
     amounts = {name: getattr(info, name) for name in ("medfee_sumamt", "fund_pay_sumamt", "acct_pay")}
     assert (await totals(counter, fixmedins_setl_cnt=1, **amounts)).stmt_rslt is StatementResult.BALANCED
     negative = {name: -amount for name, amount in amounts.items()}
     next_day = await totals(counter, day=DAY + timedelta(days=1), fixmedins_setl_cnt=-1, **negative)
     assert next_day.stmt_rslt is StatementResult.BALANCED
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_desk_cannot_write_into_another_day(counter: Any, days: int) -> None:
+    request = await counter.visit(await counter.present(), LINES)
+    told = request.model_copy(update={"inf_time": request.inf_time + timedelta(days=days)})
+    info = (await counter.send(told, request.inf_time)).output.setlinfo
+    assert info.setl_time == request.inf_time
+    cancel = counter.cancel_request(info.psn_no, info.setl_id)
+    taken_back = cancel.model_copy(update={"inf_time": cancel.inf_time + timedelta(days=days)})
+    assert (await counter.send(taken_back, cancel.inf_time)).output.setlinfo.setl_time == cancel.inf_time
+    for other in (DAY - timedelta(days=1), DAY + timedelta(days=1)):
+        assert (await totals(counter, day=other)).stmt_rslt is StatementResult.BALANCED
+    transfers = (
+        await counter.session.scalars(select(TransferRow.business_day).where(TransferRow.reference != ""))
+    ).all()
+    assert set(transfers) == {DAY}
 
 
 async def test_a_reversed_settlement_never_was(counter: Any) -> None:

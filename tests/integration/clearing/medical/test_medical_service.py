@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +12,24 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.benefits.office import CHALLENGE_LASTS, PRESENCE_LASTS, FundOffice, MedicalRefused
+from clearing.benefits.office import (
+    CHALLENGE_LASTS,
+    CLOCKS_AGREE_WITHIN,
+    PRESENCE_LASTS,
+    FundOffice,
+    MedicalRefused,
+)
 from clearing.benefits.tables import CancellationRow, SettlementRow, YearRow
+from clearing.facts import queries as known_facts
+from clearing.facts.service import apply_fact
 from clearing.ledger.accounts import Kind, code, medical_book
 from clearing.ledger.service import balances, verify
+from rulebook.messages.facts import CardState, FeedItem, InsuredFact
 from rulebook.messages.medical import AccountUse, Infno, InsuranceType, ItemClass, MedicalRefusal, MedicalType
 from rulebook.money import yuan
 
 R = MedicalRefusal
+NOW = datetime(2026, 9, 15, 2, tzinfo=UTC)  # as in conftest
 BOOK = medical_book("employee-fund")
 POOL, ACCOUNT, HOSPITAL = (
     code(Kind.FUND_POOL),
@@ -62,9 +72,12 @@ async def test_the_answer_keeps_the_national_identities(counter: Any) -> None:
     assert info.psn_part_amt == info.medfee_sumamt - info.fund_pay_sumamt == info.acct_pay + info.psn_cash_pay
     for column, whole in (("fund_payamt", info.fund_pay_sumamt), ("psn_part_amt", info.psn_part_amt)):
         assert sum((getattr(share, column) for share in answer.output.feeshare), start=yuan("0")) == whole
-    assert "统筹基金：1100.00 元 × 70% = 770.00 元 | fund: 1100.00 × 70% = 770.00" in [
-        step.setl_proc_info for step in answer.output.setldetail
-    ]
+    told = [step.setl_proc_info.split(" | ") for step in answer.output.setldetail]
+    chinese, english = (
+        "统筹基金（20000.00 元以内部分）：1100.00 元 × 70% = 770.00 元",
+        "fund (part up to 20000.00): 1100.00 × 70% = 770.00",
+    )
+    assert [chinese, english] in told
 
 
 async def test_a_quote_says_what_settling_answers_and_changes_nothing(counter: Any) -> None:
@@ -169,6 +182,71 @@ async def test_registering_needs_a_proven_presence_a_short_while_ago(counter: An
     await counter.present()
     late = counter.register_request("p1").inf_time + PRESENCE_LASTS + timedelta(seconds=1)
     assert await refusal(counter.send(counter.register_request("p1"), late)) is R.PRESENCE_NOT_PROVEN
+
+
+async def test_a_presence_opens_one_visit(counter: Any) -> None:
+    await counter.present()
+    await counter.send(counter.register_request("p1", "V1"))
+    assert await refusal(counter.send(counter.register_request("p1", "V2"))) is R.PRESENCE_NOT_PROVEN
+    await counter.present()
+    await counter.send(counter.register_request("p1", "V2"))
+
+
+async def test_a_refused_proof_is_not_kept_for_a_better_day(counter: Any) -> None:
+    lost = counter.person_request(await counter.challenge(), bytes(7) + b"\x03")
+    assert await refusal(counter.send(lost)) is R.CARD_NOT_ACTIVE
+    card = await known_facts.card_by_chip(counter.session, bytes(7) + b"\x03")
+    assert card is not None
+    found = card.model_copy(update={"state": CardState.ACTIVE})
+    await apply_fact(counter.session, FeedItem(number=8, fact=found))
+    assert await refusal(counter.send(lost, NOW + CHALLENGE_LASTS * 2)) is R.CHALLENGE_EXPIRED
+    assert await counter.present(bytes(7) + b"\x03") == "p3"
+
+
+async def test_who_has_left_the_insurance_is_told_so(counter: Any) -> None:
+    await counter.present()
+    left = InsuredFact(person="p1", fund="", insured_class="none", effective=NOW)
+    await apply_fact(counter.session, FeedItem(number=8, fact=left))
+    assert await refusal(counter.present()) is R.NOT_INSURED
+    assert await refusal(counter.send(counter.register_request("p1"))) is R.NOT_INSURED
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-365), -CLOCKS_AGREE_WITHIN * 2, CLOCKS_AGREE_WITHIN * 2], ids=str)
+async def test_the_day_of_a_visit_is_not_the_desks_to_choose(counter: Any, wrong: timedelta) -> None:
+    await counter.present()
+    assert await refusal(counter.send(counter.register_request("p1", begntime=NOW + wrong))) is R.CLOCK_DIFFERS
+    await counter.send(counter.register_request("p1", begntime=NOW + CLOCKS_AGREE_WITHIN))
+
+
+async def test_a_hospital_the_fund_does_not_pay_is_told_so(counter_at: Callable[[str, str], Any]) -> None:
+    stranger = counter_at("HOSP-9-01", "hospital-9")
+    request = await stranger.visit(await stranger.present(), LINES)
+    assert await refusal(stranger.send(request)) is R.NO_CONTRACT
+
+
+async def test_a_new_year_begins_with_a_new_deductible(counter: Any) -> None:
+    async def deductible(visit: str, now: datetime) -> str:
+        await counter.present(now=now)
+        await counter.send(counter.register_request("p1", visit, begntime=now), now)
+        await counter.send(counter.lines_request("p1", [("1000", ItemClass.A)], visit=visit), now)
+        answer = await counter.send(counter.settle_request("p1", "1000", visit=visit), now)
+        return str(answer.output.setlinfo.act_pay_dedc)
+
+    midnight = datetime(2026, 12, 31, 16, tzinfo=UTC)  # in the city
+    moments = (midnight - timedelta(days=1), midnight - timedelta(seconds=1), midnight)
+    found = [await deductible(f"V{number}", moment) for number, moment in enumerate(moments)]
+    assert found == ["1000.00", "800.00", "1000.00"]
+
+
+async def test_the_class_at_registering_decides(counter: Any) -> None:
+    """Who turns 70 is another class when the register says so, from the next visit on."""
+    before = await counter.visit("p1", LINES, visit="V1")
+    older = InsuredFact(person="p1", fund="employee-fund", insured_class="retired_70_plus", effective=NOW)
+    await apply_fact(counter.session, FeedItem(number=8, fact=older))
+    assert (await counter.send(before)).output.setlinfo.hifp_pay == yuan("770")  # in service: (2900 - 1800) × 70 %
+    after = await counter.send(await counter.visit("p1", LINES, visit="V2"))
+    # The year goes on: 1800 is already above the 1300 of the new class.
+    assert (after.output.setlinfo.act_pay_dedc, after.output.setlinfo.hifp_pay) == (yuan("0"), yuan("2610"))
 
 
 async def test_a_presence_is_for_one_person_at_one_desk(counter: Any, counter_at: Callable[[str, str], Any]) -> None:

@@ -236,12 +236,30 @@ def test_the_trace_reads_in_both_languages() -> None:
     benefit = beijing("3000", account="100")
     assert [chinese(step) for step in benefit.trace] == [
         "费用总额 3000.00 元，其中政策范围内 3000.00 元",
-        "起付线：政策范围内 3000.00 元中先由个人承担 1800.00 元",
-        "统筹基金：1200.00 元 × 70% = 840.00 元",
+        "起付线：此前尚余 1800.00 元，本次由个人承担 1800.00 元",
+        "统筹基金（20000.00 元以内部分）：1200.00 元 × 70% = 840.00 元",
         "政策范围内个人负担 2160.00 元，其中个人账户支付 100.00 元",
         "个人负担共 2160.00 元，其中现金支付 2060.00 元",
     ]
-    assert english(benefit.trace[2]) == "fund: 1200.00 × 70% = 840.00"
+    assert english(benefit.trace[2]) == "fund (part up to 20000.00): 1200.00 × 70% = 840.00"
+
+
+def test_the_trace_says_what_the_year_had_left_of_the_deductible() -> None:
+    half, none = (beijing("1000", year=Accumulators(yuan(spent), yuan(spent))) for spent in ("1000", "1800"))
+    assert english(half.trace[1]) == "deductible: 800.00 was left to bear, 800.00 of it is borne on this visit"
+    assert english(none.trace[1]) == "deductible: 0.00 was left to bear, 0.00 of it is borne on this visit"
+
+
+def test_the_trace_says_where_a_product_was_rounded() -> None:
+    benefit = beijing("2047.79")
+    assert chinese(benefit.trace[2]) == "统筹基金（20000.00 元以内部分）：247.79 元 × 70% ≈ 173.45 元"
+
+
+def test_a_first_self_pay_is_told_of_the_items_it_is_taken_from() -> None:
+    lines = (FeeLine("1", yuan("100"), ItemClass.A), FeeLine("2", yuan("50"), ItemClass.B))
+    claim = Claim(MedicalType.OUTPATIENT, "in_service", "L3", lines, ZERO)
+    step = adjudicate(claim, BEIJING, NEW_YEAR).trace[0]
+    assert english(step) == "first self-pay on class B items: 5.00 of their 50.00"
 
 
 @pytest.mark.parametrize(("rate", "text"), [("0.855", "85.5%"), ("1", "100%"), ("0", "0%"), ("0.991", "99.1%")])

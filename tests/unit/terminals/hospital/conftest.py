@@ -190,7 +190,8 @@ class StubFund:
 
     def _pre_settle(self, request: Request[Any]) -> Message:
         benefit = self._adjudicated(request)
-        return settlement_output(request, POLICY, "in_service", benefit, yuan("300") - benefit.account)
+        left = yuan("300") - benefit.account
+        return settlement_output(request, POLICY, "in_service", benefit, balance=left, settled_at=request.inf_time)
 
     def _settle(self, request: Request[Any]) -> Message:
         self.settled[request.msgid] = self._adjudicated(request)

@@ -209,14 +209,14 @@ def test_the_receipt_names_every_line_and_every_step_in_both_languages(
     text = receipt_text(make_desk().visit(card, items, now).receipt)
     for expected in (
         "姓名 name 张**  2026-09-15 10:00:00",
-        "002 阿莫西林 [乙类 B] 12.35 × 2.5 = 30.88",
-        "    自费 own pay 0.00  先行自付 first self-pay 3.09  范围内 in scope 27.79",
+        "002 阿莫西林 [乙类 B] 12.35 × 2.5 ≈ 30.88",
+        "    自费 own pay 0.00  先行自付 first self-pay 10% 3.09  范围内 in scope 27.79",
         "003 护理垫 [自费 C] 9.99 × 3 = 29.97",
         "费用总额 total: 2080.85",
         "其中起付线 of it deductible: 1800.00",
         "统筹基金支付 paid by the fund: 173.45",
-        "统筹基金：247.79 元 × 70% = 173.45 元",
-        "fund: 247.79 × 70% = 173.45",
+        "统筹基金（20000.00 元以内部分）：247.79 元 × 70% ≈ 173.45 元",
+        "fund (part up to 20000.00): 247.79 × 70% ≈ 173.45",
     ):
         assert expected in text
     assert "11010519491231002X" not in text
