@@ -17,14 +17,17 @@ from clearing.verification.joining import RecordId
 from clearing.verification.reasons import Status
 
 
+_PATIENCE = 5
+
+
 async def open_window(session: AsyncSession) -> int:
     """The number of the window that is open; it does not close before this transaction ends."""
-    number = await session.scalar(
-        select(WindowRow.number).where(WindowRow.state == WindowState.OPEN).with_for_update(read=True)
-    )
-    if number is None:
-        raise LookupError("no window is open; clearing opens the first one when it starts")
-    return number
+    open_now = select(WindowRow.number).where(WindowRow.state == WindowState.OPEN).with_for_update(read=True)
+    for _ in range(_PATIENCE):
+        if (number := await session.scalar(open_now)) is not None:
+            return number
+        # The window was frozen while this waited for its row; only a new statement sees the one that followed it.
+    raise LookupError("no window is open; clearing opens the first one when it starts")
 
 
 async def ensure_open(session: AsyncSession, *, now: datetime) -> None:
