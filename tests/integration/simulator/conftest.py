@@ -15,8 +15,8 @@ from simulator.city.run import Order, Played, played
 SEED, CARDS, TAPS = 11, 24, 60
 
 
-def order(folder: Path, *, readers: ReaderKind = ReaderKind.IN_PROCESS, vault: str = "software") -> Order:
-    return Order(seed=SEED, cards=CARDS, taps=TAPS, readers=readers, vault=vault, folder=folder)
+def order(folder: Path) -> Order:
+    return Order(seed=SEED, cards=CARDS, taps=TAPS, readers=ReaderKind.IN_PROCESS, vault="software", folder=folder)
 
 
 def quiet() -> Progress:

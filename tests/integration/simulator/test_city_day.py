@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from simulator.city.readers import ReaderKind
 from simulator.city.run import FolderTaken, Played, played
 from simulator.city.statements import write_statements
-from simulator.softcard.daemon import DaemonUnavailable
-from tests.integration.simulator.conftest import CARDS, TAPS, order, quiet
+from tests.integration.simulator.conftest import CARDS, SEED, TAPS, order, quiet
 
 
 def test_everybody_loads_and_every_tap_has_an_end(city: Played) -> None:
@@ -45,16 +46,19 @@ def test_operators_are_paid_what_cards_and_fund_paid(city: Played) -> None:
 
 @pytest.mark.needs_pcsc
 @pytest.mark.needs_softhsm
-def test_statements_are_the_same_bytes_over_pcsc_and_pkcs11(city: Played, tmp_path: Path) -> None:
+def test_the_command_gives_the_same_statements_over_pcsc_and_pkcs11(city: Played, tmp_path: Path) -> None:
+    """In a process of its own, because libpcsclite reaches only one pcscd in the life of a process."""
     here = write_statements(city, tmp_path / "in-process")
-    again = order(tmp_path / "again", readers=ReaderKind.PCSC, vault="pkcs11")
-    try:
-        with played(again, quiet()) as other:
-            there = write_statements(other, tmp_path / "pcsc")
-    except DaemonUnavailable as missing:
-        pytest.skip(str(missing))
-    assert [file.name for file in here] == [file.name for file in there]
-    assert [file.read_bytes() for file in here] == [file.read_bytes() for file in there]
+    there = tmp_path / "pcsc"
+    options = {"seed": SEED, "cards": CARDS, "taps": TAPS, "readers": "pcsc", "vault": "pkcs11", "out": there}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    environment = os.environ | {"CITYCARD_DATA_FOLDER": str(tmp_path / "again")}
+    command = [Path(sys.executable).with_name("citycard"), "simulate", "--exit", *words]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "✗" not in run.stdout
+    assert sorted(file.name for file in here) == sorted(file.name for file in there.iterdir())
+    assert [file.read_bytes() for file in here] == [(there / file.name).read_bytes() for file in here]
 
 
 def test_a_second_simulation_in_the_same_folder_is_refused(city: Played) -> None:
