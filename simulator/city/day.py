@@ -95,7 +95,7 @@ class CityDay:
         self._clock.now = at
         for unit in self._units:
             self.diary.batches += unit.upload()
-            unit.learn(self._parameters.rules(unit.uplink))
+            unit.learn(self._parameters.rules(unit.uplink, unit.parameters))
 
     def _happen(self, happening: Happening) -> None:
         match happening:

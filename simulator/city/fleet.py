@@ -26,7 +26,7 @@ from terminals.gate import Gate
 from terminals.hospital import HospitalDesk, HospitalSetup, VisitStore
 from terminals.journal import Journal
 from terminals.topup import Desk, TopUpDesk
-from terminals.uplink import DeviceKey, Uplink
+from terminals.uplink import DeviceKey, ParameterStore, Uplink
 from terminals.validator import Validator
 
 SOFTWARE_VERSION = 1
@@ -52,6 +52,7 @@ class Unit:
     place: Place
     sam: Sam
     uplink: Uplink
+    parameters: ParameterStore
     journal: Journal | None
     machine: Machine
 
@@ -66,18 +67,18 @@ class Unit:
 
 
 class ParameterReader:
-    """What clearing tells a terminal, with the tariff laid out once for all terminals of this process."""
+    """What clearing tells a terminal, or told it last, with the tariff laid out once for all terminals of this process."""
 
     def __init__(self, clock: CityClock) -> None:
         self._clock = clock
         self._tariffs: dict[int, Tariff] = {}
 
-    def rules(self, uplink: Uplink) -> Rules:
-        parameters = uplink.parameters()
-        version = parameters.tariff_version
+    def rules(self, uplink: Uplink, store: ParameterStore) -> Rules:
+        kept = store.current(uplink, self._clock.now)
+        version = kept.parameters.tariff_version
         if version not in self._tariffs:
-            self._tariffs[version] = load_tariff(parameters.tariff)
-        deny_list = DenyList.from_parameters(parameters, received_at=self._clock.now)
+            self._tariffs[version] = load_tariff(kept.parameters.tariff)
+        deny_list = DenyList.from_parameters(kept.parameters, received_at=kept.received_at)
         return Rules(self._tariffs[version], deny_list)
 
 
@@ -104,8 +105,9 @@ def enrolled(
             if place.kind is not DeviceKind.HOSPITAL:
                 journal = stack.enter_context(Journal(home / "journal.sqlite"))
             slot = readers.sam_slot(number, sam.chip)
-            machine = _machine(stack, home, place, sam, slot, uplink, journal, parameter_reader.rules(uplink))
-            units.append(Unit(number, place, sam, uplink, journal, machine))
+            store = ParameterStore(home)
+            machine = _machine(stack, home, place, sam, slot, uplink, journal, parameter_reader.rules(uplink, store))
+            units.append(Unit(number, place, sam, uplink, store, journal, machine))
         yield units
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from card_os.crypto.secret import Secret
+from terminals.uplink.durable import write_whole
 
 SEED_LENGTH = 32
 _FILE = "device.key"
@@ -30,7 +30,9 @@ class DeviceKey:
         one) and stored, readable by the device's user only, the first time. Raises ``ValueError`` for a damaged file."""
         path = folder / _FILE
         if not path.exists():
-            _store(path, random(SEED_LENGTH))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A device cut off here makes a new key at its next start.
+            write_whole(path, random(SEED_LENGTH))
         seed = path.read_bytes()
         if len(seed) != SEED_LENGTH:
             raise ValueError(f"{path} holds {len(seed)} bytes; a key has {SEED_LENGTH}: enrol the device anew")
@@ -48,16 +50,3 @@ class DeviceKey:
     @property
     def _key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(bytes(self.seed))
-
-
-def _store(path: Path, seed: bytes) -> None:
-    """Whole or not at all: a device cut off here makes a new key at its next start."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(seed)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)

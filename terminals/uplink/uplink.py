@@ -21,6 +21,10 @@ M = TypeVar("M", bound=Message)
 
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
+# Ours. The largest answer is a whole deny list: about 130 bytes a card, half a million cards.
+ANSWER_LIMIT = 64 * 1024 * 1024
+# Refusals that mean "not now" (RFC 9110 §15.5.9, RFC 8470, RFC 6585): the same request may be sent again.
+_NOT_NOW = frozenset({408, 425, 429})
 
 
 class HostRefused(Exception):
@@ -90,14 +94,28 @@ class Uplink:
         request.headers["Citycard-Device"] = self.device
         request.headers["Citycard-Signature"] = base64.b64encode(self._key.sign(signed)).decode()
         try:
-            response = self._client.send(request)
-        except httpx.TransportError as error:
+            response = self._send(request)
+        except httpx.RequestError as error:
             raise HostSilent(f"{method} {path}: {type(error).__name__}") from error
-        if response.is_server_error:
+        if response.is_server_error or response.status_code in _NOT_NOW:
             raise HostSilent(f"{method} {path}: the service answered {response.status_code}")
         if not response.is_success:
             raise HostRefused(_problem(response))
         return response
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """The answer whole, or ``httpx.DecodingError`` for one that no service of ours would give."""
+        response = self._client.send(request, stream=True)
+        try:
+            content = bytearray()
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > ANSWER_LIMIT:
+                    raise httpx.DecodingError(f"an answer of more than {ANSWER_LIMIT} bytes")
+        finally:
+            response.close()
+        headers = {"content-type": response.headers.get("content-type", "")}
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 
 def _read(kind: type[M], response: httpx.Response) -> M:

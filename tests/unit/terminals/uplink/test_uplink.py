@@ -3,7 +3,7 @@
 import base64
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from rulebook.record import Event, Kind, Outcome, Record
 from terminals.journal import Journal
 from terminals.uplink import DeviceKey, HostRefused, Uplink
 from terminals.uplink.endpoints import Endpoint, endpoint_of
+from terminals.uplink.uplink import ANSWER_LIMIT
 
 BASE = "http://clearing.test"
 SEED = b"TEST-DEVICE-KEY-OF-UPLINK-TESTS!"
@@ -188,12 +189,30 @@ def _cut(_: httpx.Request) -> httpx.Response:
         lambda _: problem(503, "restarting"),
         lambda _: httpx.Response(200, text="not json"),
         lambda _: httpx.Response(200, json={"mac3": "00"}),
+        lambda _: problem(429, "busy"),
+        lambda _: httpx.Response(408),
+        lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
     ],
-    ids=["timeout", "500", "503 problem", "no json", "other message"],
+    ids=["timeout", "500", "503 problem", "no json", "other message", "429", "408", "broken encoding"],
 )
 def test_where_it_is_unknown_what_the_host_did_it_is_silent(key: DeviceKey, answer: Answer) -> None:
     with pytest.raises(HostSilent):
         uplink(key, answer).host(REQUEST)
+
+
+def test_an_endless_answer_is_not_read_to_its_end(key: DeviceKey) -> None:
+    sent = 0
+
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 1
+                yield bytes(1 << 20)
+
+    with pytest.raises(HostSilent):
+        uplink(key, lambda _: httpx.Response(200, stream=Endless())).host(REQUEST)
+    assert sent == (ANSWER_LIMIT >> 20) + 1
 
 
 RECORD = Record(
