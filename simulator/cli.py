@@ -22,6 +22,7 @@ from rich.table import Table
 from clearing.demonstration import ACCOUNTS as CLEARING_ACCOUNTS
 from issuing.demonstration import ACCOUNTS as ISSUING_ACCOUNTS
 from simulator.city.auditor import ItemKind
+from simulator.city.day import Diary
 from simulator.city.offices import OfficeRefused
 from simulator.city.progress import Progress
 from simulator.city.readers import ReaderKind
@@ -131,6 +132,7 @@ def _show(console: Console, result: Played) -> bool:
         )
     checks = [(check["zh"], check["en"], check["holds"], check["detail"]) for check in result.window["checks"]]
     checks.append(("卡内余额逐卡核对", "every card explained", result.audit.explained, _audit_detail(result)))
+    checks.append(("医院与基金对账一致", "hospital and fund agree", *_hospitals_agree(diary)))
     for chinese, english, holds, detail in checks:
         mark = "[green]✓[/]" if holds else "[red]✗[/]"
         console.print(f"{mark} {chinese} {english}: {detail}", highlight=False)
@@ -164,6 +166,14 @@ def _audit_detail(result: Played) -> str:
     }
     items = "".join(f"\n    {words[item.kind]}: {item.transaction} {item.amount_minor} fen" for item in audit.items)
     return f"ledger {audit.ledger_minor} fen, cards {audit.cards_minor} fen{items}"
+
+
+def _hospitals_agree(diary: Diary) -> tuple[bool, str]:
+    """Whether every hospital's day reconciled, and with what."""
+    differences = "".join(f"\n    {each}" for evening in diary.evenings for each in evening.differences())
+    repaired = sum(len(evening.repaired) for evening in diary.evenings)
+    said = f"{len(diary.evenings)} hospitals, {diary.visits['settled']} settled visits, {repaired} repaired"
+    return all(evening.agrees for evening in diary.evenings), said + differences
 
 
 def _wait(console: Console, result: Played) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
+from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.medical import ItemClass
 from rulebook.money import yuan
+from simulator.city.evening import Evening, evening
 from simulator.city.fleet import ParameterReader, Unit
 from simulator.city.offices import CityClock
 from simulator.city.plan import BusTap, Happening, Load, Loss, MetroTap, Visit
@@ -43,12 +45,13 @@ _LARGEST_COUNT = 30  # of one item on a visit, so that some pass the year's dedu
 
 @dataclass(slots=True)
 class Diary:
-    """How often what happened: tap endings and refusals, load results, visit outcomes."""
+    """How often what happened: tap endings and refusals, load results, visit outcomes; how the hospitals' day ended."""
 
     taps: Counter[str] = field(default_factory=Counter)
     loads: Counter[str] = field(default_factory=Counter)
     visits: Counter[str] = field(default_factory=Counter)
     batches: int = 0
+    evenings: list[Evening] = field(default_factory=list)
 
     @property
     def tap_count(self) -> int:
@@ -89,6 +92,7 @@ class CityDay:
             self._happen(happening)
             yield happening
         self.contact(plan[-1].at + LAST_CONTACT)
+        self._reconcile(plan[0].at.astimezone(BUSINESS_ZONE).date())
 
     def contact(self, at: datetime) -> None:
         """Every terminal has a network for a moment: batches up, tariff and deny list down."""
@@ -96,6 +100,11 @@ class CityDay:
         for unit in self._units:
             self.diary.batches += unit.upload()
             unit.learn(self._parameters.rules(unit.uplink, unit.parameters))
+
+    def _reconcile(self, day: date) -> None:
+        for unit in self._by_kind[DeviceKind.HOSPITAL]:
+            assert isinstance(unit.machine, HospitalDesk)
+            self.diary.evenings.append(evening(unit.place.operator, unit.machine, day, self._clock.now))
 
     def _happen(self, happening: Happening) -> None:
         match happening:

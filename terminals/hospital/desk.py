@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from card_os.wire.atr import chip_serial
@@ -119,10 +120,13 @@ class HospitalDesk:
             return result(RepairOutcome.REFUSED, refusal=refusal.problem)
         return result(RepairOutcome.REVERSED if answer is None else RepairOutcome.SETTLED)
 
-    def reconcile(self, day: date, now: datetime) -> Reconciled:
-        """Compare this institution's ``day`` with the fund: totals for each group, rows where one differs. To be asked
-        at a desk that has all of the institution's settlements. Raises ``HostSilent`` and ``HostRefused``."""
-        rows = settled_rows(self._store.entries(Infno.SETTLE, Infno.SETTLE_CANCEL), day)
+    def reconcile(self, day: date, now: datetime, *, others: Sequence[VisitStore] = ()) -> Reconciled:
+        """Compare this institution's ``day`` with the fund: totals for each group, rows where one differs. The fund counts
+        by institution, so ``others`` are the stores of the institution's other desks; one that is left out shows as
+        settlements missing at the hospital. Raises ``HostSilent`` and ``HostRefused``."""
+        stores = (self._store, *others)
+        entries = chain.from_iterable(store.entries(Infno.SETTLE, Infno.SETTLE_CANCEL) for store in stores)
+        rows = settled_rows(entries, day)
         forms = self._forms(now)
         totals = []
         for request in totals_requests(rows, day, forms):

@@ -25,7 +25,7 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 ISSUING_PAGES = ("/", "/cards", "/applications", "/sams", "/stock-room", "/audit")
-CLEARING_PAGES = ("/", "/batches", "/exceptions", "/accounts", "/windows", "/devices", "/loads")
+CLEARING_PAGES = ("/", "/batches", "/exceptions", "/accounts", "/windows", "/devices", "/loads", "/visits")
 
 
 @pytest.fixture(scope="module")
