@@ -164,21 +164,19 @@ class City:
         self._pull_feed()
         with self.sign_in("clearing", "clearing-clerk") as steward:
             codes = [offices.invite(steward, place) for place in where]
-        with self._progress.step("terminals enrolled"):
-            equipment = list(zip(where, sams, codes, strict=True))
-            fleet = enrolled(
-                self._order.folder / "terminals",
-                equipment,
-                seed=self._order.seed,
-                clearing_url=self._services.urls["clearing"],
-                clock=self._clock,
-                readers=self._readers,
-            )
-            units = fleet.__enter__()
-        try:
+        with ExitStack() as stack:
+            with self._progress.step("terminals enrolled"):
+                units = stack.enter_context(
+                    enrolled(
+                        self._order.folder / "terminals",
+                        list(zip(where, sams, codes, strict=True)),
+                        seed=self._order.seed,
+                        clearing_url=self._services.urls["clearing"],
+                        clock=self._clock,
+                        readers=self._readers,
+                    )
+                )
             yield units
-        finally:
-            fleet.__exit__(None, None, None)
 
     def live(self, cards: Sequence[IssuedCard], units: Sequence[Unit]) -> Diary:
         """The plan of the day, played."""
