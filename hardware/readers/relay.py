@@ -1,17 +1,22 @@
 """The counter's reader used from the office: its card is at the far end of a WebSocket.
 
 Text messages of JSON: ``{"transmit": hex}`` or ``{"reset": true}`` down; ``{"response": hex}``, ``{"atr": hex}`` or
-``{"gone": true}`` up. Each message down is answered by exactly one up.
+``{"gone": true}`` up. Each message down is answered by exactly one up, of at most ``MESSAGE_LIMIT`` characters and within
+``ANSWER_LIMIT_S`` seconds (both ours): who sits at the counter is not trusted to keep the office waiting.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from card_os.wire.dialogue import CardGone
 from hardware.readers.connection import Connection
+
+MESSAGE_LIMIT = 2048  # a short answer APDU has 258 bytes
+ANSWER_LIMIT_S = 30.0
 
 
 class MalformedRelay(ValueError):
@@ -38,8 +43,11 @@ class RelayedCard:
 
     async def _ask(self, question: dict[str, Any], wanted: str) -> bytes:
         try:
-            await self._send(json.dumps(question))
-            text = await self._receive()
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                await self._send(json.dumps(question))
+                text = await self._receive()
+        except TimeoutError as silent:
+            raise CardGone(f"the counter did not answer within {ANSWER_LIMIT_S:g} s") from silent
         except Exception as broken:
             raise CardGone("the line to the counter broke") from broken
         answer = _parse(text)
@@ -59,9 +67,11 @@ def answer(question: dict[str, Any], connection: Connection) -> dict[str, Any]:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    if len(text) > MESSAGE_LIMIT:
+        raise MalformedRelay(f"a message of the relay has {len(text)} characters; at most {MESSAGE_LIMIT} are taken")
     try:
         message = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedRelay("a message of the relay is no JSON") from error
     if not isinstance(message, dict):
         raise MalformedRelay("a message of the relay is no JSON object")
@@ -73,6 +83,6 @@ def _hex(message: dict[str, Any], field: str) -> bytes:
     try:
         return bytes.fromhex(message[field])
     except KeyError:
-        raise MalformedRelay(f"a message of the relay lacks {field!r}; it has {sorted(message)}") from None
+        raise MalformedRelay(f"a message of the relay lacks {field!r}") from None
     except (TypeError, ValueError):
         raise MalformedRelay(f"{field!r} of the relay is no hex text") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from backoffice.staff import Staff
 from backoffice.web import Now, Service, ServiceDep
@@ -13,14 +14,25 @@ from issuing.applications.rules import ApplicationEvent
 from issuing.applications.service import Application, apply, decide
 from issuing.web import Approver, Clerk, VaultDep
 from rulebook.messages.base import Message
+from rulebook.numbers.citizen_id import BadCitizenId, CitizenId
 
 router = APIRouter(prefix="/applications", tags=["applications"])
 
 
-class ApplicationRequest(Message):
-    """``application``: the id, made by whoever asks, at most 40 characters."""
+def _no_citizen_id(value: str) -> str:
+    try:
+        CitizenId.parse(value)
+    except BadCitizenId:
+        return value
+    raise ValueError(
+        "is a citizen id; applications are named in lists and in the audit trail, so number them otherwise"
+    )
 
-    application: str = Field(min_length=1, max_length=40)
+
+class ApplicationRequest(Message):
+    """``application``: the id, made by whoever asks, at most 40 of letters, digits and ``. _ : -``; no citizen id."""
+
+    application: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,40}$"), AfterValidator(_no_citizen_id)]
     citizen_id: str
     product: str = "citizen"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backoffice.problems import Refused
 from backoffice.web import Service
+from card_os.wire.apdu import MalformedApdu
 from card_os.wire.atr import MalformedAtr, chip_serial
 from card_os.wire.commands import MalformedAnswer
 from card_os.wire.dialogue import CardGone, Dialogue, UnexpectedStatus
@@ -21,12 +23,16 @@ from issuing.personalisation.dialogue import KeyWritten, personalise
 from issuing.personalisation.readback import ReadBackDiffers, read_back
 from issuing.personalisation.service import Job
 
+# A chip takes about a hundred commands; a far end that answers for ever is sent away.
+CHIP_LIMIT_S = 300.0
 # How a conversation can end early, and the reason the counter is told.
 _BREAKS: Mapping[type[Exception], str] = {
     CardGone: "card_gone",
     MalformedRelay: "relay_broken",
+    MalformedApdu: "unexpected_answer",
     UnexpectedStatus: "unexpected_status",
     MalformedAnswer: "unexpected_answer",
+    TimeoutError: "too_long",
 }
 
 
@@ -76,12 +82,16 @@ class Counter:
     async def _write(self, chip: bytes, job: Job) -> Result:
         ports = _Ports(self._vault)
         try:
-            await drive_async(_whole(job), AsyncPorts(card=self._card, vault=ports.ask, persist=ports.persist))
+            async with asyncio.timeout(CHIP_LIMIT_S):
+                await drive_async(_whole(job), AsyncPorts(card=self._card, vault=ports.ask, persist=ports.persist))
+            return await self._finish(chip, job, ports)
         except ReadBackDiffers as difference:
             return await self._scrap(chip, job, ports, str(difference))
+        except Refused as refusal:  # scrapped or finished elsewhere while it was being written
+            problem = refusal.problem
+            return await self._break(chip, job, ports, problem.reason, problem.detail or problem.title)
         except tuple(_BREAKS) as broken:
             return await self._break(chip, job, ports, _BREAKS[type(broken)], str(broken))
-        return await self._finish(chip, job, ports)
 
     async def _finish(self, chip: bytes, job: Job, ports: _Ports) -> Result:
         now = self._here.clock.now()

@@ -14,6 +14,7 @@ from card_os.profile.access import Level
 from card_os.profile.files import ApplicationSpec, CardSpec, FileSpec, KeySpec, KeyType, Structure
 from card_os.wire import commands
 from card_os.wire.apdu import CommandApdu
+from card_os.wire.commands import MalformedAnswer
 from card_os.wire.dialogue import Dialogue, Persist, ToVault, ask_card
 from card_os.wire.identifiers import KEY_MASTER_FILE, MASTER_FILE
 from hardware.vault.operations import VaultOperation
@@ -25,6 +26,7 @@ RECORD_NOT_FOUND = 0x6A83
 MAC_WRONG = 0x6988
 EXISTS = 0x6A89  # ISO/IEC 7816-4: file already exists
 OK = 0x9000
+_CHALLENGE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,16 @@ def ask_vault(operation: VaultOperation) -> Dialogue[bytes]:
     return answer
 
 
+def _challenge() -> Dialogue[bytes]:
+    challenge: bytes = (yield from ask_card(commands.get_challenge())).data
+    if len(challenge) != _CHALLENGE:
+        raise MalformedAnswer(f"the challenge has {len(challenge)} bytes; {_CHALLENGE} were asked for")
+    return challenge
+
+
 def authenticate(key_id: int, key: bytes, *expected: int) -> Dialogue[bool]:
     """EXTERNAL AUTHENTICATE with ``key`` in the selected DF; whether it was right. Other states raise."""
-    challenge = (yield from ask_card(commands.get_challenge())).data
+    challenge = yield from _challenge()
     command = commands.external_authenticate(key_id, external_cryptogram(key, challenge))
     answer = yield from ask_card(command, OK, *expected)
     return answer.sw.value == OK
@@ -134,7 +143,7 @@ def _fill(file: FileSpec, number: int, content: bytes, *, resumed: bool) -> Dial
 
 def _write_key(directory: ApplicationSpec, key: KeySpec, plan: Plan, *, resumed: bool) -> Dialogue[None]:
     line_key = yield from ask_vault(child(KeyLabel.TRANSPORT, plan.identity))
-    challenge = (yield from ask_card(commands.get_challenge())).data
+    challenge = yield from _challenge()
     if is_master(key):
         wrapped = yield from ask_vault(wrapped_master(key, plan.identity))
         command = make.write_wrapped_key(key, wrapped, line_key=line_key, challenge=challenge)
@@ -148,7 +157,7 @@ def _write_key(directory: ApplicationSpec, key: KeySpec, plan: Plan, *, resumed:
 def _write_pins(application: ApplicationSpec, plan: Plan, *, resumed: bool) -> Dialogue[None]:
     for pin in application.pins:
         line_key = yield from ask_vault(child(KeyLabel.TRANSPORT, plan.identity))
-        challenge = (yield from ask_card(commands.get_challenge())).data
+        challenge = yield from _challenge()
         command = make.write_pin(pin, plan.pins[pin.id], line_key=line_key, challenge=challenge)
         yield from _create(command, resumed=resumed)
 
@@ -164,7 +173,7 @@ def _close(plan: Plan, *, external_done: bool) -> Dialogue[None]:
 def _replace(key: KeySpec, plan: Plan, *expected: int) -> Dialogue[None]:
     line_key = yield from ask_vault(child(KeyLabel.TRANSPORT, plan.identity))
     value = yield from ask_vault(child(KeyLabel(key.label), plan.identity, key.version))
-    challenge = (yield from ask_card(commands.get_challenge())).data
+    challenge = yield from _challenge()
     command = make.write_key(key, value, line_key=line_key, challenge=challenge, update=True)
     yield from ask_card(command, OK, *expected)
     yield Persist(KeyWritten(plan.spec.master_file.fid, key))

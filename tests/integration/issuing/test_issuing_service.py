@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+
+from issuing.base import accounts
 
 PROBLEM = "application/problem+json"
 
@@ -78,21 +81,34 @@ async def test_person_at_rest_is_sealed(clerk: httpx.AsyncClient, factory: Any, 
 
 
 async def test_nobody_approves_what_he_applied_for(
-    sign_in: Any, clerk: httpx.AsyncClient, approver: httpx.AsyncClient, factory: Any, app: Any
+    clerk: httpx.AsyncClient, approver: httpx.AsyncClient, factory: Any, app: FastAPI
 ) -> None:
+    async with app.state.service.database.transaction() as session:
+        await accounts.seed(session, "both", "demo-both", ["clerk", "approver"])
     await clerk.post("/register/files", content=factory.register_file(1))
+    await clerk.post("/sign-in", data={"name": "both", "password": "demo-both"})
     await clerk.post("/applications", json=factory.applications(1)["applications"][0])
-    assert (await clerk.post("/applications/A-000/approval")).status_code == 403
-    service = app.state.service
-    async with service.database.transaction() as session:
-        from issuing.base import staff_tables
-
-        both = staff_tables.staff.update().values(roles=["clerk", "approver"])
-        await session.execute(both)
     answer = await clerk.post("/applications/A-000/approval")
     assert (answer.status_code, answer.json()["reason"]) == (403, "second_person_needed")
     assert (await approver.post("/applications/A-000/approval")).json() == {"count": 1}
     assert (await approver.post("/applications/A-000/approval")).json()["reason"] == "not_in_this_state"
+
+
+@pytest.mark.parametrize("name", ["", "A" * 41, "A B", "A\x00", "甲"])
+async def test_an_application_id_is_plain(clerk: httpx.AsyncClient, factory: Any, name: str) -> None:
+    await clerk.post("/register/files", content=factory.register_file(1))
+    body = {"application": name, "citizen_id": factory.citizen_id(0)}
+    answer = await clerk.post("/applications", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "application")
+
+
+async def test_an_application_id_is_no_citizen_id(clerk: httpx.AsyncClient, factory: Any) -> None:
+    """The id stands in the audit trail and on screens, where a citizen id stands in the clear nowhere."""
+    await clerk.post("/register/files", content=factory.register_file(1))
+    citizen = factory.citizen_id(0)
+    answer = await clerk.post("/applications", json={"application": citizen, "citizen_id": citizen})
+    assert answer.status_code == 422
+    assert citizen not in answer.text
 
 
 async def test_batch_of_applications_is_refused_whole(clerk: httpx.AsyncClient, factory: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.dialogue import CardGone, ask_card
+from hardware.readers import relay
 from hardware.readers.connection import Connection
 from hardware.readers.drive import AsyncPorts, drive_async
 from hardware.readers.relay import MalformedRelay, RelayedCard, answer
@@ -72,7 +74,18 @@ async def test_a_broken_line_is_a_card_gone_with_its_cause():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "no json", "[]", "{}", '{"response": 9000}', '{"response": "9"}', '{"atr": "3B00"}', '{"gone": 1}'],
+    [
+        "",
+        "no json",
+        "[]",
+        "[" * 2000,
+        '{"response": "' + "9000" * 1000 + '"}',
+        "{}",
+        '{"response": 9000}',
+        '{"response": "9"}',
+        '{"atr": "3B00"}',
+        '{"gone": 1}',
+    ],
 )
 async def test_an_answer_outside_the_protocol_is_refused(text: str):
     with pytest.raises(MalformedRelay):
@@ -89,3 +102,22 @@ def test_a_refused_command_is_not_shown():
     with pytest.raises(MalformedRelay) as refused:
         answer({"transmit": "0020000003123456x"}, ReplayConnection(()))
     assert "123456" not in str(refused.value)
+
+
+async def test_a_counter_that_never_answers_is_a_card_gone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(relay, "ANSWER_LIMIT_S", 0.01)
+
+    async def send(_: str) -> None: ...
+
+    async def receive() -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    with pytest.raises(CardGone, match="did not answer"):
+        await RelayedCard(send, receive).transmit(b"\x00\x84\x00\x00\x08")
+
+
+async def test_what_the_counter_says_instead_is_not_repeated():
+    with pytest.raises(MalformedRelay) as refused:
+        await answering('{"\\u0000SECRET": 1}').transmit(b"\x00\x84\x00\x00\x08")
+    assert "SECRET" not in str(refused.value)
