@@ -24,12 +24,15 @@ def card() -> None:
 @app.command()
 def show(
     reader: Annotated[str, typer.Option(help="Name of the PC/SC reader; by default the first one with a card.")] = "",
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="Show the holder's personal data in full.")] = False,
 ) -> None:
-    """Print number, validity, holder class, balance, log, trips and social-security data of any T-Union card."""
+    """Print number, validity, holder class, balance, log, trips and social-security data of any T-Union card.
+
+    The holder's personal data is masked unless --unmasked is given."""
     try:
         with _card_in(reader) as connection:
             contents = drive(read_card(), Ports(card=connection))
-            Console().print(render(contents, reader=connection.reader, atr=connection.atr))
+            Console().print(render(contents, reader=connection.reader, atr=connection.atr, unmasked=unmasked))
     except (PcscError, CardGone) as problem:
         typer.echo(f"citycard card show: {problem}", err=True)
         raise typer.Exit(1) from problem

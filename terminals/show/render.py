@@ -17,13 +17,14 @@ from terminals.show import words
 _NOT_READABLE = "不可读 not readable"
 
 
-def render(contents: CardContents, *, reader: str, atr: bytes) -> RenderableType:
-    """Everything that was read. A card with neither application is said to be one."""
+def render(contents: CardContents, *, reader: str, atr: bytes, unmasked: bool = False) -> RenderableType:
+    """Everything that was read; personal data masked unless ``unmasked``. A card with neither application is said to be
+    one."""
     parts = [_pairs("卡片 Card", (("读卡器 Reader", reader), ("复位应答 ATR", atr.hex().upper())))]
     if contents.transit is not None:
         parts += _transit(contents.transit)
     if contents.social is not None:
-        parts.append(_pairs("社会保障应用 Social security", _social_rows(contents.social)))
+        parts.append(_pairs("社会保障应用 Social security", _social_rows(contents.social, unmasked)))
     if contents == CardContents(None, None):
         parts.append(_pairs("没有可识别的应用 No application known here", ()))
     return Group(*parts)
@@ -78,13 +79,14 @@ def _trip_row(record: TripRecord) -> tuple[str, ...]:
     )
 
 
-def _social_rows(social: SocialContents) -> Iterator[tuple[str, str]]:
+def _social_rows(social: SocialContents, unmasked: bool) -> Iterator[tuple[str, str]]:
     values = social.issuer | social.holder
     if not values:
         yield "内容 Contents", _NOT_READABLE
     for name, label in words.SOCIAL_FIELDS.items():
         if name in values and values[name] not in ("", b""):
-            yield label, _social_value(name, values[name])
+            masks = None if unmasked else words.PERSONAL.get(name)
+            yield label, words.masked(values[name], *masks) if masks else _social_value(name, values[name])
 
 
 def _social_value(name: str, value: Any) -> str:

@@ -65,6 +65,25 @@ SOCIAL_FIELDS: Mapping[str, str] = {
 SOCIAL_DATES = frozenset({"issued", "valid_to", "born"})
 
 
+# How many characters of a personal datum are shown unless all of it is asked for: at its beginning, at its end.
+PERSONAL: Mapping[str, tuple[int, int]] = {
+    "card_number": (0, 2),
+    "social_number": (2, 1),
+    "name": (1, 0),
+    "name_extension": (0, 0),
+    "nation": (0, 0),
+    "birthplace": (2, 0),
+    "born": (0, 0),
+}
+
+
+def masked(value: str, first: int, last: int) -> str:
+    """Stars but for so many characters; nothing of a value that is hardly longer than what would be shown."""
+    if len(value) <= first + last:
+        return "*" * len(value)
+    return value[:first] + "*" * (len(value) - first - last) + value[len(value) - last :]
+
+
 def word(words: Mapping[int, str], code: int) -> str:
     """The word for ``code``; a code nobody defined is shown as it is."""
     return words.get(code, f"{code:02X}")

@@ -154,8 +154,10 @@ def test_card_show_prints_the_card_in_the_first_reader_with_one(pair, slot, make
         pass
     code, text = show()
     assert code == 0
-    for part in (pair.card.reader, "3109910000000000017", "老年 elder", "2036-08-31", "0.00", "11010519491231002X"):
+    for part in (pair.card.reader, "3109910000000000017", "老年 elder", "2036-08-31", "0.00", "11***************X"):
         assert part in text
+    assert "测试" not in text
+    assert all(part in show("--unmasked")[1] for part in ("11010519491231002X", "测试"))
 
 
 def test_card_show_says_which_readers_are_empty(readers):

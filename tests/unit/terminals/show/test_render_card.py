@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from card_os.profile.social_security import SocialHolder
 from card_os.profile.transit import LogRecord, Management, PublicApplication, TransitProcess, TripRecord
 from terminals.dialogues.read_card import CardContents, SocialContents, TransitContents
 from terminals.show.render import render
+from terminals.show.words import PERSONAL as PERSONAL_FIELDS
+from terminals.show.words import masked
 
 TRANSIT = TransitContents(
     aid=bytes.fromhex("A000000632010105"),
@@ -44,9 +47,9 @@ TRANSIT = TransitContents(
 )
 
 
-def shown(contents: CardContents) -> str:
+def shown(contents: CardContents, *, unmasked: bool = False) -> str:
     console = Console(file=io.StringIO(), width=160)
-    console.print(render(contents, reader="Virtual PCD 00 00", atr=bytes.fromhex("3B6D0000")))
+    console.print(render(contents, reader="Virtual PCD 00 00", atr=bytes.fromhex("3B6D0000"), unmasked=unmasked))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -85,7 +88,7 @@ def test_what_could_not_be_read_is_said():
 
 def test_text_from_the_card_cannot_steer_the_terminal():
     social = SocialContents({"version": "2.00"}, {"name": "[red]\x1b[2J张三", "sex": "2", "born": "19491231"})
-    text = shown(CardContents(None, social))
+    text = shown(CardContents(None, social), unmasked=True)
     assert "[red]" in text
     assert "\x1b" not in text
     assert "女 female" in text
@@ -94,3 +97,38 @@ def test_text_from_the_card_cannot_steer_the_terminal():
 
 def test_a_card_of_another_kind_is_said_to_be_one():
     assert "No application known here" in shown(CardContents(None, None))
+
+
+HOLDER = {
+    "social_number": "11010519491231002X",
+    "name": "张三丰",
+    "name_extension": "太极",
+    "sex": "1",
+    "nation": "01",
+    "birthplace": "110105",
+    "born": "19491231",
+}
+PERSONAL = ("110105", "19491231", "1949-12-31", "三丰", "太极", "000000078")
+
+
+def test_personal_data_is_masked_unless_asked_for():
+    contents = CardContents(TRANSIT, SocialContents({"version": "2.00", "card_number": "000000078"}, HOLDER))
+    masked, full = shown(contents), shown(contents, unmasked=True)
+    assert [datum for datum in PERSONAL if datum in masked] == []
+    assert [datum for datum in ("110105", "1949-12-31", "三丰", "太极", "000000078") if datum not in full] == []
+    for kept in ("11***************X", "张**", "11****", "*******78", "男 male", "2.00", "3109910000000000001"):
+        assert kept in masked
+
+
+@pytest.mark.parametrize(
+    ("value", "shown_as"),
+    [("", ""), ("李", "*"), ("李四", "李*"), ("1", "*"), ("11X", "***"), ("1101", "11*1")],
+)
+def test_a_short_value_is_hidden_whole(value: str, shown_as: str):
+    assert masked(value, *((1, 0) if value.startswith("李") else (2, 1))) == shown_as
+
+
+@pytest.mark.parametrize("field", SocialHolder.__dataclass_fields__)
+def test_every_field_of_the_holder_is_masked_or_says_nothing_of_who_it_is(field: str):
+    """A field added to EF06 is a decision, not an accident."""
+    assert field in PERSONAL_FIELDS or field == "sex"
