@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum, unique
 from fractions import Fraction
 from importlib import resources
@@ -213,7 +214,10 @@ def _amount(text: str) -> Amount:
 def _rate(text: str) -> Fraction:
     if not isinstance(text, str):
         raise MalformedPolicy(f"{text!r}: rates are decimal strings")
-    rate = Fraction(text)
+    try:
+        rate = Fraction(Decimal(text))
+    except (InvalidOperation, OverflowError) as error:
+        raise MalformedPolicy(f"{text!r}: rates are decimal strings, e.g. 0.85") from error
     if not 0 <= rate <= 1:
         raise MalformedPolicy(f"{text}: a rate lies between 0 and 1")
     return rate

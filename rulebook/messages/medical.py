@@ -20,12 +20,14 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import Annotated, Any, Generic, TypeVar
+from fractions import Fraction
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rulebook.messages.base import Hex, Message
 from rulebook.messages.medical_values import Charge, Id, LocalTime, Rate, Yuan
+from rulebook.money import Rounding
 
 CHALLENGE_LENGTH = 16
 
@@ -245,6 +247,8 @@ class FeeLineExtension(Message):
 
 
 class FeeDetail(Message):
+    """``det_item_fee_sumamt`` is ``pric`` × ``cnt``, rounded half up to the fen: a patient can work every line out."""
+
     feedetl_sn: Id
     mdtrt_id: Id
     psn_no: str
@@ -256,6 +260,16 @@ class FeeDetail(Message):
     cnt: Annotated[Decimal, Field(gt=0, max_digits=16, decimal_places=4)]
     pric: Charge
     expContent: FeeLineExtension  # noqa: N815 — the national name
+
+    @model_validator(mode="after")
+    def _is_the_product(self) -> Self:
+        product = self.pric.share(Fraction(self.cnt), Rounding.HALF_UP)
+        if self.det_item_fee_sumamt != product:
+            raise ValueError(
+                f"fee line {self.feedetl_sn}: det_item_fee_sumamt is {self.det_item_fee_sumamt}, "
+                f"but pric × cnt is {self.pric} × {self.cnt} = {product}; correct one of them"
+            )
+        return self
 
 
 class FeeLinesInput(Message):

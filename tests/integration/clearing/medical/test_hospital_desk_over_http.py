@@ -176,7 +176,7 @@ async def line(fund: Any, office: FundOffice, clearing_database: Database, tmp_p
     key = DeviceKey.open(tmp_path, "HOSP-1-01")
     settings = Settings(service_token=SecretStr("t" * 16), session_secret=SecretStr("s" * 16), simulated_clock=True)
     here = Service(
-        name="backoffice",
+        name="clearing",
         title=("清算", "Clearing"),
         settings=settings,
         database=clearing_database,

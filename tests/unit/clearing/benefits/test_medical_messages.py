@@ -68,7 +68,7 @@ def test_what_is_not_of_the_form_is_refused(changes: dict[str, Any], message: st
         Sample.model_validate(right | changes)
 
 
-def test_a_negative_fee_line_is_refused() -> None:
+def fee_line(price: str, count: str, amount: str) -> FeeDetail:
     line = {
         "feedetl_sn": "1",
         "mdtrt_id": "V",
@@ -77,10 +77,27 @@ def test_a_negative_fee_line_is_refused() -> None:
         "fee_ocur_time": "2026-09-15 10:00:00",
         "med_list_codg": "x",
         "medins_list_codg": "x",
-        "det_item_fee_sumamt": "-1.00",
-        "cnt": "1",
-        "pric": "1.00",
+        "det_item_fee_sumamt": amount,
+        "cnt": count,
+        "pric": price,
         "expContent": FeeLineExtension(chrgitm_lv=ItemClass.A),
     }
+    return FeeDetail.model_validate(line)
+
+
+def test_a_negative_fee_line_is_refused() -> None:
     with pytest.raises(ValidationError, match="negative"):
-        FeeDetail.model_validate(line)
+        fee_line("1.00", "1", "-1.00")
+
+
+@pytest.mark.parametrize(
+    ("price", "count", "amount"), [("12.35", "2.5", "30.88"), ("0.01", "0.4999", "0.00"), ("0", "7", "0.00")]
+)
+def test_a_fee_line_is_price_times_count_rounded_half_up(price: str, count: str, amount: str) -> None:
+    assert str(fee_line(price, count, amount).det_item_fee_sumamt) == amount
+
+
+@pytest.mark.parametrize("amount", ["30.87", "30.89", "3088.00"])
+def test_a_fee_line_that_cannot_be_worked_out_is_refused(amount: str) -> None:
+    with pytest.raises(ValidationError, match=r"fee line 1: .* 12.35 × 2.5 = 30.88; correct one"):
+        fee_line("12.35", "2.5", amount)
