@@ -23,6 +23,7 @@ from card_os.engine.refusal import Refusal
 from card_os.engine.security import require_access, require_key
 from card_os.engine.state import PurseEvent, PurseTransaction
 from card_os.engine.store import Change
+from card_os.profile.access import Level, access_byte
 from card_os.profile.files import KeyType, Structure
 
 _PURSE = struct.Struct(">IHH12s12s2x")
@@ -31,6 +32,7 @@ _LOAD_ANSWER = struct.Struct(">IHBB4s4s")
 _PURCHASE_ANSWER = struct.Struct(">IH3xBB4s")
 _LOG = struct.Struct(">H3xIB6s4s3s")
 _LAST_SEQUENCE = 0xFFFF
+_NEVER = access_byte(Level.NEVER)
 _RANDOM = 4
 _TOTAL, _ACTUAL = 0, 3
 
@@ -152,11 +154,14 @@ def initialize_for_purchase(context: Context, command: commands.InitializeForPur
 
 
 def update_capp_cache(context: Context, command: commands.UpdateCappCache) -> bytes:
-    """Held until the debit. Record 0 of a cyclic file is a new one. Refuses with 6985, 6A82, 6A83, 6700."""
+    """Held until the debit. Record 0 of a cyclic file is a new one. Refuses with 6985, 6A82, 6982, 6A83, 6700."""
     session = context.session
     session.advance(PurseEvent.CACHE)
-    if command.sfi not in session.directory.by_sfi:
+    file = session.directory.by_sfi.get(command.sfi)
+    if file is None:
         raise Refusal(0x6A82)
+    if file.write == _NEVER:
+        raise Refusal(0x6982)  # the log is the card's own: its record of this very purchase must not be written over
     _cached_change(context, command.sfi, command.number, command.data)
     session.capp_cache[command.sfi, command.number] = command.data
     return b""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu, ResponseApdu
+from card_os.wire.apdu import EXTENDED_MAXIMUM, SHORT_MAXIMUM, CommandApdu, ResponseApdu
 from card_os.wire.dialogue import Ask, CardGone, Dialogue, Persist, SamRefused, ToCard, ToHost, ToSam, ToVault
 from hardware.readers.connection import Connection
 
@@ -75,8 +75,11 @@ def _resolve(command: CommandApdu) -> Generator[bytes, bytes, ResponseApdu]:
     response = ResponseApdu.parse((yield command.encode()))
     if (length := response.sw.right_length) is not None:
         response = ResponseApdu.parse((yield replace(command, ne=length).encode()))
-    data = response.data
+    data, fetched = response.data, False
     while (available := response.sw.bytes_available) is not None:
+        if len(data) > EXTENDED_MAXIMUM or (fetched and not response.data):
+            raise CardGone("the card announces more and more data and never ends its answer")
+        fetched = True
         fetch = CommandApdu(command.cla & 0x03, 0xC0, 0, 0, ne=min(available, SHORT_MAXIMUM))
         response = ResponseApdu.parse((yield fetch.encode()))
         data += response.data

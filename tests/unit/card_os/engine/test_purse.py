@@ -8,6 +8,7 @@ from card_os.crypto import purse as macs
 from card_os.profile.transit import LOG_RECORD, TRANSIT_PROCESS, TRIP_RECORD, TripRecord
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
+from card_os.wire.apdu import CommandApdu
 
 TRIP = TRIP_RECORD.encode(
     TripRecord(
@@ -99,6 +100,17 @@ def test_two_caches_of_one_record_leave_the_last(card, transit_sam, kit):
     card.send(debit)
     assert card.send(cmd.read_record(names.SFI_TRIP_LOG, 1)) == bytes(48)
     card.send(cmd.read_record(names.SFI_TRIP_LOG, 2), 0x6A83)
+
+
+def test_the_log_is_not_written_through_the_cache(card, transit_sam, kit):
+    """Else whoever stands between terminal and card could put another entry in the place of this purchase's own."""
+    kit.load(card, 1000)
+    kit.begin_purchase(card, transit_sam, 300)
+    forged = cmd.update_record(names.SFI_LOG, 1, bytes(23))
+    card.send(CommandApdu(0x80, 0xDC, 0x00, names.SFI_LOG << 3, forged.data), 0x6982)
+    card.send(CommandApdu(0x80, 0xDC, 0x01, names.SFI_LOG << 3, forged.data), 0x6982)
+    kit.purchase(card, transit_sam, 300)
+    assert LOG_RECORD.decode(card.send(cmd.read_record(names.SFI_LOG, 1))).amount_minor == 300
 
 
 def test_a_debit_is_not_repeated(card, transit_sam, kit):

@@ -168,7 +168,7 @@ def test_power_lost_while_recovering_is_recovered_next_time(card_memory):
 
 
 def test_personalisation_torn_at_any_byte_leaves_a_card_that_starts(kit):
-    """CREATE FILE and WRITE KEY: the object is there or it is not; doing it again works or says 6A89."""
+    """CREATE FILE of a DF: it is there or it is not; doing it again works or says 6A89."""
     transport = kit.child_of_levels(kit.master("transport"), (kit.CHIP,))
     template = CardMemory()
     kit.blank_card(template, kit.CHIP, transport, kit.counting_random())

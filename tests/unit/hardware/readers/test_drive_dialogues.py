@@ -32,6 +32,24 @@ def test_lengths_are_resolved_by_the_port(transcript: tuple[tuple[str, str], ...
     card.finish()
 
 
+@pytest.mark.parametrize("answer", [bytes.fromhex("6110"), bytes(256) + bytes.fromhex("6100")], ids=["empty", "full"])
+def test_an_answer_that_never_ends_is_a_card_that_is_not_there(answer: bytes):
+    class Endless:
+        atr = b""
+        count = 0
+
+        def transmit(self, command: bytes) -> bytes:
+            self.count += 1
+            assert self.count < 1000
+            return answer
+
+        def reset(self) -> bytes:
+            return b""
+
+    with pytest.raises(CardGone, match="never ends"):
+        exchange(Endless(), CHALLENGE)
+
+
 def test_get_response_keeps_the_logical_channel():
     card = ReplayConnection((Exchange.of("83CA000100", "6102"), Exchange.of("03C0000002", "AABB9000")))
     assert exchange(card, CommandApdu(0x83, 0xCA, 0, 1, ne=256)).data == b"\xaa\xbb"
