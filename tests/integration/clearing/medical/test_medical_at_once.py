@@ -82,13 +82,17 @@ async def test_the_same_settlement_twice_at_once_is_one(database: Database, with
     assert await standing(database) == 1
 
 
-async def test_two_hospitals_at_once_spend_one_deductible(database: Database, within: Within) -> None:
+async def test_two_hospitals_at_once_spend_one_deductible_and_one_account(database: Database, within: Within) -> None:
     devices = ("HOSP-1-01", "HOSP-2-01")
     requests = [await prepared(within, 1, f"V{device}", device) for device in devices]
     answers = await asyncio.gather(
         *(within(lambda counter, r=r: counter.send(r), d) for r, d in zip(requests, devices, strict=True))
     )
-    assert sum((answer.output.setlinfo.act_pay_dedc for answer in answers), start=yuan("0")) == yuan("1800")
+    infos = [answer.output.setlinfo for answer in answers]
+    assert sum((info.act_pay_dedc for info in infos), start=yuan("0")) == yuan("1800")
+    # The account held 300: one visit got it, the other found it empty.
+    assert sorted(str(info.acct_pay) for info in infos) == ["0.00", "300.00"]
+    assert [str(info.balc) for info in infos] == ["0.00", "0.00"]
     assert await standing(database) == 2
 
 

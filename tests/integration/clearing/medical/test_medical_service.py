@@ -23,7 +23,8 @@ from clearing.benefits.tables import CancellationRow, SettlementRow, YearRow
 from clearing.facts import queries as known_facts
 from clearing.facts.service import apply_fact
 from clearing.ledger.accounts import Kind, code, medical_book
-from clearing.ledger.service import balances, verify
+from clearing.ledger.service import balances, close_chain, verify
+from clearing.ledger.tables import TransferRow
 from rulebook.messages.facts import CardState, FeedItem, InsuredFact
 from rulebook.messages.medical import AccountUse, Infno, InsuranceType, ItemClass, MedicalRefusal, MedicalType
 from rulebook.money import yuan
@@ -322,6 +323,22 @@ async def test_only_the_latest_settlement_of_the_year_is_cancelled(counter: Any)
     await counter.send(cancel)
     years = (await counter.session.scalars(select(YearRow))).all()
     assert {(row.in_scope, row.deductible, row.fund, row.stays) for row in years} == {(0, 0, 0, 0)}
+
+
+async def test_what_is_taken_back_after_the_window_closed_stands_in_the_next(counter: Any) -> None:
+    person = await counter.present()
+    settle = await counter.visit(person, LINES)
+    await counter.send(settle)
+    closed = await close_chain(counter.session, BOOK, 1)
+    next_day = NOW + timedelta(days=1)
+    await counter.send(counter.cancel_request(person, settle.msgid), next_day)
+    parts = [f"medical:hospital-1:{settle.msgid}:{part}" for part in ("account", "fund")]
+    assert set(parts) < {link.transfer_id for link in closed}
+    opened = await close_chain(counter.session, BOOK, 2)
+    assert sorted(link.transfer_id for link in opened) == [f"{part}:reversal" for part in parts]
+    days = select(TransferRow.business_day).where(TransferRow.id.in_([link.transfer_id for link in opened]))
+    assert set(await counter.session.scalars(days)) == {next_day.date()}
+    assert await verify(counter.session, BOOK) == []
 
 
 async def test_an_unanswered_settlement_is_reversed(counter: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearing.benefits.policy import Policy, packaged_policies, read_policy
+from clearing.benefits.policy import Measure, Per, Policy, packaged_policies, read_policy
 from clearing.benefits.rules import Accumulators, Benefit, Claim, FeeLine, Rule, adjudicate
 from rulebook.messages.medical import ItemClass, MedicalType
 from rulebook.money import Amount, yuan
@@ -122,6 +122,32 @@ def test_beijing_inpatient_rates_are_the_source_table(beijing: Policy, level: st
     rules = beijing.rules_for(MedicalType.INPATIENT)
     rates = [band.rates.value(ours, level) for band in rules.bands]
     assert rates == [Fraction(rate) for rate in BEIJING["inpatient"][source][level]]
+
+
+@pytest.mark.parametrize(
+    ("source", "ours"),
+    [("in_service", "in_service"), ("retired", "retired_under_70"), ("retired", "retired_70_plus")],
+)
+def test_beijing_deductibles_bands_and_caps_are_the_sources(beijing: Policy, source: str, ours: str) -> None:
+    outpatient, inpatient = (beijing.rules_for(care) for care in (MedicalType.OUTPATIENT, MedicalType.INPATIENT))
+    annual = BEIJING["outpatient"]["annual_deductible"][source]
+    assert {outpatient.deductible.limit(ours, level, 1) for level in ("L1", "L3", "community")} == {yuan(str(annual))}
+    assert outpatient.deductible.per is Per.YEAR
+    stays = BEIJING["inpatient"]["deductible"]
+    expected = [yuan(str(stays[name])) for name in ("first", "later_each", "later_each")]
+    assert [inpatient.deductible.limit(ours, "L2", nth) for nth in (1, 2, 3)] == expected
+    assert [band.up_to for band in inpatient.bands] == [yuan(str(b["to"])) for b in BEIJING["inpatient"]["bands"]]
+    assert inpatient.annual_cap is not None
+    assert inpatient.annual_cap.value(ours, "L3") == yuan(str(BEIJING["inpatient"]["cap"]))
+    assert BEIJING["outpatient"]["cap_above_20000"] is outpatient.annual_cap is None
+
+
+def test_beijing_20000_counts_expense_and_the_choice_is_written_down(beijing: Policy) -> None:
+    """The open question: at 20000 of the fund's *benefit*, 25000 would still be paid at 70 % throughout: 16240."""
+    claim = Claim(MedicalType.OUTPATIENT, "in_service", "L3", (FeeLine("1", yuan("25000"), ItemClass.A),), Amount(0))
+    assert adjudicate(claim, beijing, Accumulators()).fund == yuan("15740")
+    assert beijing.rules_for(MedicalType.OUTPATIENT).measure is Measure.IN_SCOPE
+    assert [question for question in beijing.open_questions if "20000" in question]
 
 
 def test_beijing_outpatient_rates_are_the_source_table(beijing: Policy) -> None:
