@@ -42,7 +42,7 @@ async def enrol(enrolment: DeviceEnrolment, here: ServiceDep, moment: Now) -> Re
 @router.post("/devices/{device}/loss", status_code=204)
 async def report_lost(device: str, staff: Steward, here: ServiceDep, moment: Now) -> Response:
     async with here.database.transaction() as session:
-        await service.report_lost(session, device)
+        await service.report_lost(session, device, now=moment)
         await here.accounts.record(session, now=moment, actor=staff.name, act="device reported lost", subject=device)
     return Response(status_code=204)
 

@@ -34,5 +34,5 @@ def known(row: DeviceRow) -> KnownDevice:
         operator=row.operator,
         sam_serial=row.sam_serial,
         terminal_number=row.terminal_number,
-        lost=row.state == DeviceState.LOST,
+        lost_at=row.lost_at,
     )

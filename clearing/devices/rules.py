@@ -11,7 +11,8 @@ from enum import StrEnum, unique
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from rulebook.messages.devices import DeviceEnrolment
+from clearing.participants.rules import Role
+from rulebook.messages.devices import DeviceEnrolment, DeviceKind
 from rulebook.messages.facts import SamFact, SamState
 
 
@@ -34,6 +35,14 @@ class EnrolmentRefusal(StrEnum):
     SAM_UNKNOWN = "sam_unknown"
     SAM_NOT_OF_DEVICE = "sam_not_of_device"
 
+
+# Whose terminals of each kind are: what they bring is booked on an account that only this role has.
+OPERATED_BY: dict[DeviceKind, Role] = {
+    DeviceKind.VALIDATOR: Role.OPERATOR,
+    DeviceKind.GATE: Role.OPERATOR,
+    DeviceKind.TOPUP: Role.AGENT,
+    DeviceKind.HOSPITAL: Role.HOSPITAL,
+}
 
 EXPLANATIONS: dict[EnrolmentRefusal, str] = {
     EnrolmentRefusal.DEVICE_NOT_INVITED: "no such device is announced; staff announce it first",

@@ -8,7 +8,15 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
-from clearing.devices.rules import EXPLANATIONS, DeviceState, EnrolmentRefusal, Invited, code_hash, judge_enrolment
+from clearing.devices.rules import (
+    EXPLANATIONS,
+    OPERATED_BY,
+    DeviceState,
+    EnrolmentRefusal,
+    Invited,
+    code_hash,
+    judge_enrolment,
+)
 from clearing.devices.tables import DeviceRow
 from clearing.facts.queries import deny_list, sam
 from clearing.participants.service import city, newest_tariff
@@ -17,10 +25,11 @@ from rulebook.messages.devices import DeviceEnrolment, DeviceInvitation, DeviceI
 
 async def invite(session: AsyncSession, invitation: DeviceInvitation, *, now: datetime) -> DeviceInvited:
     """Announce a device; its new one-time code. A repeat before enrolment replaces the code. Raises ``Refused``."""
-    known = {participant.id for participant in (await city(session)).participants}
-    if invitation.operator not in known:
+    role = OPERATED_BY[invitation.kind]
+    fit = sorted(p.id for p in (await city(session)).participants if p.role is role)
+    if invitation.operator not in fit:
         raise _refused(
-            "operator_unknown", f"operator is {invitation.operator}; participants are {', '.join(sorted(known))}"
+            "operator_unknown", f"operator is {invitation.operator}; a {invitation.kind} is one of {', '.join(fit)}'s"
         )
     if not (invitation.device.isascii() and 0 < len(invitation.device) <= 12):
         raise _refused("device_name", f"device is {invitation.device!r}; it must have 1 to 12 ASCII characters")
@@ -57,12 +66,14 @@ async def enrol(session: AsyncSession, enrolment: DeviceEnrolment, *, now: datet
         await session.flush()
 
 
-async def report_lost(session: AsyncSession, device: str) -> None:
-    """From now on nothing it sends is taken. Raises ``Refused`` for a device that is not enrolled."""
+async def report_lost(session: AsyncSession, device: str, *, now: datetime) -> None:
+    """From now on nothing it sends is taken; what it brought from before stays good. A repeat changes nothing. Raises
+    ``Refused`` for a device that is not enrolled."""
     row = await session.get(DeviceRow, device, with_for_update=True)
     if row is None or row.state == DeviceState.INVITED:
         raise Refused(404, "No such device is enrolled", f"device is {device!r}", reason="device_unknown")
-    row.state = DeviceState.LOST
+    if row.state != DeviceState.LOST:
+        row.state, row.lost_at = DeviceState.LOST, now
     await session.flush()
 
 

@@ -18,6 +18,7 @@ class DeviceRow(Base):
             name="enrolled_has_key_and_sam",
         ),
         CheckConstraint("octet_length(public_key) = 32", name="public_key_length"),
+        CheckConstraint("(state = 'lost') = (lost_at IS NOT NULL)", name="lost_since"),
     )
 
     device: Mapped[str] = mapped_column(primary_key=True)
@@ -32,3 +33,4 @@ class DeviceRow(Base):
     terminal_number: Mapped[bytes | None] = mapped_column(LargeBinary)
     invited_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     enrolled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lost_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

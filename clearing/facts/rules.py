@@ -31,6 +31,14 @@ class DenyList:
         """0 for a list that nothing has been put on yet."""
         return self.changes[-1].number if self.changes else 0
 
+    def report_by(self, issuer: bytes, serial: bytes, at: datetime) -> DenyChange | None:
+        """The report that denies the card at ``at``; of several without a release between them the first counts."""
+        first = None
+        for change in self.changes:
+            if (change.issuer, change.serial) == (issuer, serial) and change.reported_at <= at:
+                first = (first or change) if change.denied else None
+        return first
+
     def entries(self, version: int | None = None) -> tuple[DenyEntry, ...]:
         """Who is denied by ``version`` (the newest by default), in order of issuer and serial."""
         standing: dict[tuple[bytes, bytes], DenyChange] = {}

@@ -14,7 +14,6 @@ from clearing.ledger.accounts import Account, Kind, account
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
-from rulebook.deny_list import SPREADING
 from rulebook.messages.base import Hex
 from rulebook.money import Amount
 
@@ -118,7 +117,6 @@ class City(_Closed):
     def rules(self) -> Policy:
         return Policy(
             our_issuers=frozenset(self.policy.our_issuers),
-            spreading={kind: spreading.time for kind, spreading in SPREADING.items()},
             upload_horizon=timedelta(days=self.policy.upload_horizon_days),
             calendar=calendar_named(self.policy.calendar),
         )

@@ -52,6 +52,20 @@ async def approval(
     return _answer(request, view)
 
 
+@router.post("/windows/{number}/withdrawal", response_model=WindowView)
+async def withdrawal(
+    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+) -> WindowView | Response:
+    """Either of the two takes the proposal back before it is approved."""
+    async with here.database.transaction() as session:
+        row = await service.withdraw(session, number)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="window closing withdrawn", subject=str(number)
+        )
+        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+    return _answer(request, view)
+
+
 @router.get("/windows/{number}")
 async def window(number: int, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> WindowView:
     async with here.database.reading() as session:

@@ -11,10 +11,11 @@ from typing import Any
 from clearing.ledger.chain import Link, canonical
 from clearing.ledger.rules import Phase, Purpose, Transfer
 from clearing.settlement.model import DecidedRecord, NumberedTransfer, Position, Remark, WindowResult
-from clearing.verification.context import TransactionId
+from clearing.verification.context import Settled, TransactionId
 from clearing.verification.reasons import Reason, RemarkKind, Status
 from clearing.verification.rules import Decision
 from rulebook.money import Amount, Currency
+from rulebook.record import Kind
 
 
 def canonical_json(value: Any) -> bytes:
@@ -39,7 +40,9 @@ def encode(result: WindowResult) -> bytes:
                 for numbered in result.transfers
             ],
             "positions": [list(astuple(position)) for position in result.positions],
-            "settled": {str(id_): fingerprint.hex() for id_, fingerprint in result.settled.items()},
+            "settled": {
+                str(id_): [known.fingerprint.hex(), known.evidence.name] for id_, known in result.settled.items()
+            },
             "held": {str(id_): minor for id_, minor in result.held.items()},
             "next_sequence": {
                 f"{issuer.hex()}:{serial.hex()}": sequence
@@ -65,7 +68,10 @@ def decode(raw: bytes) -> WindowResult:
         posted=tuple(sorted((n.transfer for n, posted in transfers if posted), key=lambda t: t.id)),
         transfers=tuple(numbered for numbered, _ in transfers),
         positions=tuple(Position(*fields) for fields in plain["positions"]),
-        settled={TransactionId.parse(id_): bytes.fromhex(value) for id_, value in plain["settled"].items()},
+        settled={
+            TransactionId.parse(id_): Settled(bytes.fromhex(fingerprint), Kind[evidence])
+            for id_, (fingerprint, evidence) in plain["settled"].items()
+        },
         held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
         next_sequence={
             (bytes.fromhex(issuer), bytes.fromhex(serial)): sequence

@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 from clearing.intake.rules import Range
 from clearing.ledger.chain import Link
 from clearing.ledger.rules import Transfer
-from clearing.verification.context import CardId, Context, TransactionId
+from clearing.verification.context import CardId, Context, Settled, TransactionId
 from clearing.verification.reasons import RemarkKind
 from clearing.verification.rules import Decision
 from rulebook.record import Record
@@ -19,7 +19,39 @@ from rulebook.record import Record
 class WindowState(StrEnum):
     OPEN = "open"
     PROPOSED = "proposed"  # the first person has frozen the manifest
+    WITHDRAWN = "withdrawn"  # takes no more batches, and is to be proposed anew
     CLOSED = "closed"  # a second person has approved it
+
+
+@unique
+class WindowEvent(StrEnum):
+    PROPOSE = "propose"
+    WITHDRAW = "withdraw"
+    APPROVE = "approve"
+
+
+_LIFE: dict[tuple[WindowState, WindowEvent], WindowState] = {
+    (WindowState.OPEN, WindowEvent.PROPOSE): WindowState.PROPOSED,
+    (WindowState.WITHDRAWN, WindowEvent.PROPOSE): WindowState.PROPOSED,
+    (WindowState.PROPOSED, WindowEvent.WITHDRAW): WindowState.WITHDRAWN,
+    (WindowState.PROPOSED, WindowEvent.APPROVE): WindowState.CLOSED,
+}
+
+
+class ImpossibleEvent(Exception):
+    """The window's state does not allow it; nothing was changed."""
+
+
+def next_state(state: WindowState, event: WindowEvent) -> WindowState:
+    """Raises ``ImpossibleEvent`` for a pair that is not in the table."""
+    try:
+        return _LIFE[state, event]
+    except KeyError:
+        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
+        raise ImpossibleEvent(f"a window that is {state} cannot be {_DONE[event]}; it must be {allowed}") from None
+
+
+_DONE = {WindowEvent.PROPOSE: "proposed", WindowEvent.WITHDRAW: "withdrawn", WindowEvent.APPROVE: "approved"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +145,6 @@ class WindowResult:
     posted: tuple[Transfer, ...]
     transfers: tuple[NumberedTransfer, ...]
     positions: tuple[Position, ...]
-    settled: Mapping[TransactionId, bytes]
+    settled: Mapping[TransactionId, Settled]
     held: Mapping[TransactionId, int]
     next_sequence: Mapping[CardId, int]

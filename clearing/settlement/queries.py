@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.settlement.model import WindowResult, WindowState
 from clearing.settlement.tables import DecisionRow, SettledRow, WindowRow
-from clearing.verification.context import TransactionId
+from clearing.verification.context import Settled, TransactionId
 from clearing.verification.joining import RecordId
 from clearing.verification.reasons import Status
-
+from rulebook.record import Kind
 
 _PATIENCE = 5
 
@@ -59,12 +59,14 @@ async def suspended_before(session: AsyncSession, number: int) -> list[RecordId]
     return [(device, sequence) for device, sequence in rows]
 
 
-async def settled(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, bytes]:
-    """Fingerprints of those of ``ids`` that have moved money."""
+async def settled(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
+    """Those of ``ids`` that have moved money."""
     rows = await session.execute(
-        select(SettledRow.id, SettledRow.fingerprint).where(SettledRow.id.in_([str(id_) for id_ in ids]))
+        select(SettledRow.id, SettledRow.fingerprint, SettledRow.evidence).where(
+            SettledRow.id.in_([str(id_) for id_ in ids])
+        )
     )
-    return {TransactionId.parse(id_): fingerprint for id_, fingerprint in rows}
+    return {TransactionId.parse(id_): Settled(fingerprint, Kind[evidence]) for id_, fingerprint, evidence in rows}
 
 
 async def store_ends(session: AsyncSession, result: WindowResult) -> None:
@@ -80,8 +82,13 @@ async def store_ends(session: AsyncSession, result: WindowResult) -> None:
         for row in result.decided
     ]
     moved = [
-        {"id": str(id_), "fingerprint": fingerprint, "window": result.number}
-        for id_, fingerprint in result.settled.items()
+        {
+            "id": str(id_),
+            "fingerprint": known.fingerprint,
+            "evidence": known.evidence.name,
+            "window": result.number,
+        }
+        for id_, known in result.settled.items()
     ]
     for table, rows in ((DecisionRow, decisions), (SettledRow, moved)):
         if rows:

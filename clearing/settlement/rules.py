@@ -45,7 +45,7 @@ def settle(inputs: WindowInputs, proof: Proof) -> WindowResult:
             keepers=inputs.keepers,
             opening=inputs.opening.balances,
         ),
-        settled={one.transaction.id: one.settled.fingerprint for one in judged if one.settled is not None},
+        settled={one.transaction.id: one.settled.settled for one in judged if one.settled is not None},
         held=_held(judged, context),
         next_sequence=_next_sequences(judged, context),
     )

@@ -21,7 +21,7 @@ from clearing.participants.service import city
 from clearing.settlement import queries
 from clearing.settlement.encoding import canonical_json, decode, encode
 from clearing.settlement.gathering import gather, manifest
-from clearing.settlement.model import WindowResult, WindowState
+from clearing.settlement.model import ImpossibleEvent, WindowEvent, WindowResult, WindowState, next_state
 from clearing.settlement.positions import add_to_nil
 from clearing.settlement.rules import settle
 from clearing.settlement.tables import WindowRow
@@ -60,27 +60,40 @@ async def preview(session: AsyncSession, vault: Vault, number: int, *, now: date
 
 async def propose(session: AsyncSession, vault: Vault, number: int, *, actor: str, now: datetime) -> WindowRow:
     """The first person: freeze manifest and result; what comes from now on belongs to the next window."""
-    row = await _window(session, number, WindowState.OPEN)
+    row, state = await _moved(session, number, WindowEvent.PROPOSE)
     await _refuse_before_the_last_is_closed(session, number)
-    business_day = (await city(session)).rules().calendar.business_day(now)
+    # A window that was withdrawn keeps the day on which it stopped taking batches.
+    business_day = row.business_day or (await city(session)).rules().calendar.business_day(now)
     await _confirm_loads(session, vault, number, now=now)
     inputs = await gather(session, number, business_day)
     encoded = encode(settle(inputs, partial(right_claims, vault)))
     # Gathered before the row changes: a query would flush it half changed.
     row.manifest = canonical_json(await manifest(session, inputs, encoded))
     row.result = encoded
-    row.state = WindowState.PROPOSED
+    first_time = row.state == WindowState.OPEN
+    row.state = state
     row.business_day = business_day
     row.proposed_by, row.proposed_at = actor, now
     await session.flush()
-    session.add(WindowRow(number=number + 1, state=WindowState.OPEN, opened_at=now))
+    if first_time:
+        session.add(WindowRow(number=number + 1, state=WindowState.OPEN, opened_at=now))
+        await session.flush()
+    return row
+
+
+async def withdraw(session: AsyncSession, number: int) -> WindowRow:
+    """Either person takes the proposal back. The window stays shut to new batches, and is proposed anew on what is known
+    then."""
+    row, state = await _moved(session, number, WindowEvent.WITHDRAW)
+    row.state = state
+    row.proposed_by = row.proposed_at = row.manifest = row.result = None
     await session.flush()
     return row
 
 
 async def approve(session: AsyncSession, number: int, *, actor: str, now: datetime) -> WindowRow:
     """The second person: post the frozen result. Raises ``Refused`` when it is the first one again."""
-    row = await _window(session, number, WindowState.PROPOSED)
+    row, state = await _moved(session, number, WindowEvent.APPROVE)
     if actor == row.proposed_by:
         raise Refused(
             409,
@@ -94,14 +107,14 @@ async def approve(session: AsyncSession, number: int, *, actor: str, now: dateti
     await post(session, result.posted, now=now)
     await _chain(session, result)
     await queries.store_ends(session, result)
-    row.state = WindowState.CLOSED
+    row.state = state
     row.approved_by, row.approved_at = actor, now
     await session.flush()
     return row
 
 
 async def result_of(session: AsyncSession, vault: Vault, row: WindowRow, *, now: datetime) -> WindowResult:
-    """The frozen result, or a preview while the window is open."""
+    """The frozen result, or a preview while nothing is frozen."""
     return await preview(session, vault, row.number, now=now) if row.result is None else decode(row.result)
 
 
@@ -130,13 +143,15 @@ async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
     ]
 
 
-async def _window(session: AsyncSession, number: int, state: WindowState) -> WindowRow:
+async def _moved(session: AsyncSession, number: int, event: WindowEvent) -> tuple[WindowRow, WindowState]:
+    """The window, locked, and the state it goes to. Raises ``Refused``."""
     row = await queries.window(session, number, lock=True)
     if row is None:
         raise Refused(404, "There is no such window", f"window is {number}", reason="window_unknown")
-    if row.state != state:
-        raise Refused(409, "The window is not in that state", f"window {number} is {row.state}", reason=f"not_{state}")
-    return row
+    try:
+        return row, next_state(WindowState(row.state), event)
+    except ImpossibleEvent as error:
+        raise Refused(409, "The window is not in that state", str(error), reason=f"window_{row.state}") from error
 
 
 async def _confirm_loads(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> None:

@@ -11,13 +11,15 @@ from clearing.base import Base
 
 
 class WindowRow(Base):
-    """``manifest`` and ``result`` are canonical JSON, frozen by the first person and kept as they were."""
+    """``manifest`` and ``result`` are canonical JSON, frozen by the first person and kept as they were; a proposal that is
+    withdrawn leaves none, the audit trail has its name."""
 
     __tablename__ = "settlement_window"
     __table_args__ = (
         CheckConstraint("approved_by IS NULL OR approved_by <> proposed_by", name="two_persons"),
         CheckConstraint(
-            "state = 'open' OR (proposed_by IS NOT NULL AND manifest IS NOT NULL AND result IS NOT NULL)",
+            "(state IN ('proposed', 'closed'))"
+            " = (proposed_by IS NOT NULL AND manifest IS NOT NULL AND result IS NOT NULL)",
             name="frozen_when_proposed",
         ),
         Index("settlement_window_one_open", "state", unique=True, postgresql_where=text("state = 'open'")),
@@ -54,4 +56,5 @@ class SettledRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    evidence: Mapped[str]
     window: Mapped[int]

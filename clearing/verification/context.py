@@ -11,7 +11,7 @@ from clearing.facts.rules import DenyList
 from rulebook.calendar import BUSINESS_ZONE, Calendar
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.facts import CardFact, SamFact
-from rulebook.record import Event, Record
+from rulebook.record import Event, Kind, Record
 from rulebook.tariff import Tariff
 
 CardId: TypeAlias = tuple[bytes, bytes]  # issuer, application serial
@@ -53,16 +53,14 @@ class KnownDevice:
     operator: str
     sam_serial: bytes
     terminal_number: bytes
-    lost: bool = False
+    lost_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``spreading``: how long a change of the deny list may take to reach each kind of terminal (design.md, "Deny
-    list"). ``upload_horizon``: how late a record may come in. ``calendar`` says which business day a tap belongs to."""
+    """``upload_horizon``: how late a record may come in. ``calendar`` says which business day a tap belongs to."""
 
     our_issuers: frozenset[bytes]
-    spreading: Mapping[DeviceKind, timedelta]
     upload_horizon: timedelta
     calendar: Calendar
 
@@ -76,8 +74,16 @@ class KnownLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A card transaction that moved money: its content, and whether the terminal's own outcome or a finding proved it."""
+
+    fingerprint: bytes
+    evidence: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """``settled``: fingerprints of card transactions that earlier windows posted; ``held``: fen they left on "open taps".
+    """``settled``: card transactions that earlier windows posted; ``held``: fen they left on "open taps".
     ``next_sequence``: of each card, the
     off-line sequence expected next; a card not named begins at 0."""
 
@@ -89,7 +95,7 @@ class Context:
     deny: DenyList
     tariffs: Mapping[int, Tariff]
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
-    settled: Mapping[TransactionId, bytes] = field(default_factory=dict)
+    settled: Mapping[TransactionId, Settled] = field(default_factory=dict)
     held: Mapping[TransactionId, int] = field(default_factory=dict)
     next_sequence: Mapping[CardId, int] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from clearing.verification.context import TransactionId
+from clearing.verification.context import Settled, TransactionId
 from rulebook.record import Kind, Outcome, Record
 
 RecordId: TypeAlias = tuple[str, int]  # device, journal sequence
@@ -42,6 +42,11 @@ class Claim:
             mac2_verdict=0,  # type: ignore[arg-type]  # the PSAM's word is not the card's content
         )
         return hashlib.sha256(neutral.encode()).digest()
+
+    @property
+    def settled(self) -> Settled:
+        """What is remembered of it once it has moved money."""
+        return Settled(self.fingerprint, self.evidence.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     DEVICE_UNKNOWN = "device_unknown"
     DEVICE_LOST = "device_lost"
     SAM_NOT_OF_DEVICE = "sam_not_of_device"
+    EVENT_NOT_OF_DEVICE = "event_not_of_device"
     KEY_VERSION_WRONG = "key_version_wrong"
     OTHER_ISSUER = "other_issuer"
     CLOCK_UNREADABLE = "clock_unreadable"
@@ -55,8 +56,9 @@ class Rule:
 _R, _S = Status.REJECTED, Status.SUSPENDED
 RULES: dict[Reason, Rule] = {
     Reason.DEVICE_UNKNOWN: Rule(_S, True, "终端未登记", "the device is not enrolled"),
-    Reason.DEVICE_LOST: Rule(_S, True, "终端已挂失", "the device was reported lost"),
+    Reason.DEVICE_LOST: Rule(_S, True, "终端挂失后的记录", "dated after the device was reported lost"),
     Reason.SAM_NOT_OF_DEVICE: Rule(_S, True, "PSAM 不属于该终端", "the PSAM is not the one bound to this device"),
+    Reason.EVENT_NOT_OF_DEVICE: Rule(_S, True, "终端类型不能有此交易", "a terminal of this kind does no such thing"),
     Reason.KEY_VERSION_WRONG: Rule(_S, True, "密钥版本不符", "the key version is not the card's"),
     Reason.OTHER_ISSUER: Rule(Status.CLAIMED, False, "他行卡，待发卡方清算", "another issuer's card, claimed there"),
     Reason.CLOCK_UNREADABLE: Rule(_S, True, "日期时间无效", "date and time are no time of the calendar"),
@@ -78,7 +80,7 @@ RULES: dict[Reason, Rule] = {
     Reason.LOAD_UNKNOWN: Rule(_S, False, "充值未授权", "clearing has authorised no such load"),
     Reason.LOAD_DIFFERS: Rule(_R, False, "充值金额不符", "the amount is not the one authorised for this load"),
     Reason.MAC2_WRONG: Rule(_S, True, "MAC2 错误，闸门未开", "the PSAM found MAC2 wrong; the gate stayed shut"),
-    Reason.CONFIRMS: Rule(Status.ACCEPTED, False, "证实已知交易", "a finding that proves what is known already"),
+    Reason.CONFIRMS: Rule(Status.ACCEPTED, False, "证实已知交易", "proves what is known already"),
     Reason.NONE: Rule(Status.ACCEPTED, False, "正常", "in order"),
 }
 

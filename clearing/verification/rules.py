@@ -6,13 +6,22 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from clearing.facts.rules import DenyChange
-from clearing.verification.context import Context, KnownDevice, moment
+from clearing.verification.context import Context, KnownDevice, Settled, moment
 from clearing.verification.joining import Claim, RecordId, Transaction, record_id
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
+from rulebook import deny_list
+from rulebook.deny_list import Ground
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.facts import CardFact
-from rulebook.record import Kind, Outcome, Record, Verdict
+from rulebook.record import Event, Kind, Outcome, Record, Verdict
+
+# What a terminal of each kind can have done to a card by itself; a finding speaks of another terminal's transaction.
+_EVENTS = {
+    DeviceKind.VALIDATOR: frozenset({Event.RIDE}),
+    DeviceKind.GATE: frozenset({Event.ENTRY, Event.EXIT}),
+    DeviceKind.TOPUP: frozenset({Event.LOAD}),
+    DeviceKind.HOSPITAL: frozenset[Event](),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,9 @@ def _claim_reasons(transaction: Transaction, right: Collection[Claim], context: 
     for claim in sorted(transaction.claims(), key=lambda claim: _precedence(claim, right)):
         reason = _first(_claim_checks(claim, transaction, right, known, context))
         reasons[claim] = reason
-        if known is None and claim in right and RULES[reason].status is not Status.CLAIMED:
-            known = claim.fingerprint
+        first = known is None and claim in right and RULES[reason].status is not Status.CLAIMED
+        if first or (reason is Reason.CONFIRMS and claim.evidence.kind is Kind.OUTCOME):
+            known = claim.settled
     return reasons
 
 
@@ -74,22 +84,25 @@ def _precedence(claim: Claim, right: Collection[Claim]) -> tuple[bool, bool, tup
 
 
 def _claim_checks(
-    claim: Claim, transaction: Transaction, right: Collection[Claim], known: bytes | None, context: Context
+    claim: Claim, transaction: Transaction, right: Collection[Claim], known: Settled | None, context: Context
 ) -> Iterable[tuple[bool, Reason]]:
     """In the order of ``Reason``."""
     inputs, evidence = claim.inputs, claim.evidence
     device = context.devices.get(inputs.device)
     card = context.cards.get((inputs.issuer, inputs.serial))
     at = moment(inputs)
+    same = known is not None and known.fingerprint == claim.fingerprint
     yield device is None, Reason.DEVICE_UNKNOWN
-    yield device is not None and device.lost, Reason.DEVICE_LOST
+    yield device is not None and _lost_by(at, device), Reason.DEVICE_LOST
     yield device is not None and not _is_bound(inputs, device, context), Reason.SAM_NOT_OF_DEVICE
+    yield device is not None and inputs.event not in _EVENTS[device.kind], Reason.EVENT_NOT_OF_DEVICE
     yield card is not None and card.key_version != inputs.key_version, Reason.KEY_VERSION_WRONG
     yield inputs.issuer not in context.policy.our_issuers, Reason.OTHER_ISSUER
     yield at is None, Reason.CLOCK_UNREADABLE
     yield claim not in right, Reason.TAC_WRONG
-    yield known == claim.fingerprint and evidence.kind is Kind.FINDING, Reason.CONFIRMS
-    yield known == claim.fingerprint, Reason.REPEATED
+    # A finding and the terminal's own outcome prove one another, whichever came first; two outcomes repeat.
+    yield same and known is not None and Kind.FINDING in (known.evidence, evidence.kind), Reason.CONFIRMS
+    yield same, Reason.REPEATED
     yield known is not None, Reason.REPEATED_WITH_OTHER_CONTENT
     yield card is None, Reason.CARD_UNKNOWN
     if device is not None and card is not None and at is not None:
@@ -106,6 +119,11 @@ def _claim_checks(
     yield evidence.mac2_verdict is Verdict.WRONG, Reason.MAC2_WRONG
 
 
+def _lost_by(at: datetime | None, device: KnownDevice) -> bool:
+    """A lost device's records from before the loss are good; one without a readable time may be of after it."""
+    return device.lost_at is not None and (at is None or at >= device.lost_at)
+
+
 def _is_bound(record: Record, device: KnownDevice, context: Context) -> bool:
     sam = context.sams.get(device.sam_serial)
     return (
@@ -119,21 +137,17 @@ def _is_bound(record: Record, device: KnownDevice, context: Context) -> bool:
 def _denied(
     record: Record, device: KnownDevice, card: CardFact, at: datetime, context: Context
 ) -> Iterable[tuple[bool, Reason]]:
-    """Judged by the list the terminal ought to have had and the one it says it had (design.md, "Deny list")."""
-    change = _in_force(card, device.kind, at, context)
-    denied = change is not None and change.denied
-    yield denied and change is not None and record.list_version < change.number, Reason.DENIED_WITH_OLD_LIST
-    yield denied, Reason.DENIED_LET_THROUGH
-
-
-def _in_force(card: CardFact, kind: DeviceKind, at: datetime, context: Context) -> DenyChange | None:
-    spreading = context.policy.spreading[kind]
-    changes = [
-        change
-        for change in context.deny.changes
-        if (change.issuer, change.serial) == (card.issuer, card.serial) and change.reported_at + spreading <= at
-    ]
-    return max(changes, key=lambda change: change.number, default=None)
+    """By the same rule that terminals and the other participants judge by (``rulebook.deny_list``)."""
+    report = context.deny.report_by(card.issuer, card.serial, at)
+    ground = deny_list.judge(
+        tapped_at=at,
+        kind=device.kind,
+        reported_at=report.reported_at if report else None,
+        listed_since_version=report.number if report else None,
+        said_version=record.list_version,
+    ).ground
+    yield ground is Ground.OLD_LIST, Reason.DENIED_WITH_OLD_LIST
+    yield ground is Ground.LET_THROUGH, Reason.DENIED_LET_THROUGH
 
 
 def _by_record(reasons: dict[Claim, Reason]) -> dict[RecordId, Reason]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
+from clearing.settlement.model import ImpossibleEvent, WindowEvent, WindowState, next_state
 from clearing.settlement.tables import DecisionRow
 from rulebook.money import Amount
 
@@ -71,7 +73,44 @@ async def test_the_same_person_cannot_approve(house: Any) -> None:
         assert (refused.status_code, refused.json()["reason"]) == (409, "second_person_must_differ")
         assert (await li.post("/windows/1/approval")).status_code == 200
         again = await li.post("/windows/1/approval")
-    assert (again.status_code, again.json()["reason"]) == (409, "not_proposed")
+    assert (again.status_code, again.json()["reason"]) == (409, "window_closed")
+
+
+async def test_a_withdrawn_window_takes_no_more_and_is_proposed_anew(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    await bus.upload(1, list(house.town.tap(1, 0)))
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        first = (await wang.post("/windows/1/closing")).json()
+        withdrawn = await li.post("/windows/1/withdrawal")
+        assert (withdrawn.status_code, withdrawn.json()["state"]) == (200, "withdrawn")
+        refused = await li.post("/windows/1/approval")
+        assert (refused.status_code, refused.json()["reason"]) == (409, "window_withdrawn")
+        assert (await li.post("/windows/1/withdrawal")).status_code == 409
+        assert "/windows/1/closing" in (await li.get("/windows/1/close")).text
+        await bus.upload(2, list(house.town.tap(1, 1)))
+        # The other person proposes now; the result is the same, and each of the two may be the second one.
+        again = (await li.post("/windows/1/closing")).json()
+        assert again["result_digest"] == first["result_digest"]
+        closed = await wang.post("/windows/1/approval")
+        assert (closed.status_code, closed.json()["state"]) == (200, "closed")
+        assert (await wang.post("/windows/1/withdrawal")).json()["reason"] == "window_closed"
+    assert (await house.close(2))["counts"]["batches"] == 1
+
+
+@pytest.mark.parametrize("event", list(WindowEvent))
+@pytest.mark.parametrize("state", list(WindowState))
+def test_every_pair_that_is_not_in_the_table_raises(state: WindowState, event: WindowEvent) -> None:
+    allowed = {
+        (WindowState.OPEN, WindowEvent.PROPOSE),
+        (WindowState.WITHDRAWN, WindowEvent.PROPOSE),
+        (WindowState.PROPOSED, WindowEvent.WITHDRAW),
+        (WindowState.PROPOSED, WindowEvent.APPROVE),
+    }
+    if (state, event) in allowed:
+        assert next_state(state, event) is not state
+    else:
+        with pytest.raises(ImpossibleEvent, match=f"that is {state} cannot be"):
+            next_state(state, event)
 
 
 async def test_a_window_cannot_be_closed_before_the_one_before_it(house: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import httpx
@@ -82,7 +83,53 @@ async def test_a_lost_device_is_not_listened_to(house: Any) -> None:
     bus = await house.enrol("BUS-A-0001")
     async with house.staff("wang") as staff:
         assert (await staff.post("/devices/BUS-A-0001/loss")).status_code == 204
+        assert (await staff.post("/devices/BUS-A-0001/loss")).status_code == 204
     assert (await bus.send("GET", "/parameters")).status_code == 403
+
+
+async def test_what_a_device_brought_before_it_was_lost_is_paid(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    await bus.upload(1, list(house.town.tap(1, 0)))
+    async with house.staff("wang") as staff:
+        await staff.post("/devices/BUS-A-0001/loss")
+    view = await house.close()
+    assert not view["exceptions"]
+    assert (await bus.upload(2, list(house.town.tap(1, 1)))).status_code == 403
+
+
+@pytest.mark.parametrize(("kind", "operator"), [("topup", "bus-a"), ("gate", "agent-1"), ("hospital", "metro")])
+async def test_a_terminal_is_of_a_participant_whose_business_it_is(house: Any, kind: str, operator: str) -> None:
+    body = {"device": "X", "kind": kind, "operator": operator, "line": "", "place": ""}
+    async with house.staff("wang") as staff:
+        answer = await staff.post("/devices/invitations", json=body)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "operator_unknown")
+
+
+async def test_a_signature_is_for_one_path_and_one_body(house: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    asked = bus.key.sign(b"GET /parameters\n")
+    headers = {"Citycard-Device": bus.name, "Citycard-Signature": base64.b64encode(asked).decode()}
+    assert (await bus.client.get("/parameters", headers=headers)).status_code == 200
+    for method, path, body in (
+        ("POST", "/batches", b""),
+        ("GET", "/parameters", b"more"),
+        ("POST", "/parameters", b""),
+    ):
+        answer = await bus.client.request(method, path, content=body, headers=headers)
+        assert answer.status_code in {401, 405}, path
+
+
+async def test_an_enrolled_device_is_not_invited_again(house: Any) -> None:
+    code = await house.invite("BUS-A-0001")
+    first, other = _device(house, "BUS-A-0001"), _device(house, "BUS-A-0001")
+    assert (await _enrol(first, code)).status_code == 204
+    assert (await _enrol(other, code)).json()["reason"] == "enrolled_with_other_content"
+    async with house.staff("wang") as staff:
+        again = await staff.post(
+            "/devices/invitations",
+            json={"device": first.name, "kind": "validator", "operator": "bus-a", "line": "", "place": ""},
+        )
+    assert (again.status_code, again.json()["reason"]) == (409, "already_enrolled")
 
 
 async def test_nobody_invites_without_signing_in(house: Any) -> None:

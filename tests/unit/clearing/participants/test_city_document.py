@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from clearing.devices.rules import OPERATED_BY
 from clearing.ledger.accounts import Kind
 from clearing.participants.rules import City, Role, demonstration
 from clearing.settlement.positions import party_of
@@ -28,8 +29,8 @@ def test_every_account_of_a_participant_counts_for_it() -> None:
             assert party_of(code, keeper=city.keepers[book]) == participant.id
 
 
-def test_every_kind_of_terminal_has_a_spreading_time() -> None:
-    assert set(demonstration().rules().spreading) == set(DeviceKind)
+def test_every_kind_of_terminal_is_some_participants() -> None:
+    assert set(OPERATED_BY) == set(DeviceKind)
 
 
 def test_the_document_reads_back() -> None:

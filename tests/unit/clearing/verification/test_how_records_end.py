@@ -12,6 +12,7 @@ import pytest
 from clearing.settlement.model import WindowResult
 from clearing.verification.context import KnownDevice, KnownLoad, TransactionId, moment
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
+from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
 
@@ -23,6 +24,7 @@ def _moved(result: WindowResult) -> list[tuple[str, str, int]]:
     return [(t.debit, t.credit, t.amount.minor) for t in result.posted]
 
 
+MORNING = datetime(2026, 9, 15, 8, tzinfo=BUSINESS_ZONE)
 PAID = [("value-on-cards", "operator-payable:bus-a", 100)]
 HELD = [("value-on-cards", "open-taps", 100)]
 
@@ -90,6 +92,14 @@ def _tomorrow(town: Any) -> None:
     town.tap(1, 0, date=bytes.fromhex("20260917"))
 
 
+def _ride_at_a_desk(town: Any) -> None:
+    town.tap(1, 0, device="TOPUP-01")
+
+
+def _ride_at_a_gate(town: Any) -> None:
+    town.tap(1, 0, device="GATE-1")
+
+
 def _mac2_wrong(town: Any) -> None:
     town.outcome(town.intent(1, 0), mac2_verdict=Verdict.WRONG)
 
@@ -108,6 +118,8 @@ def _mac2_wrong(town: Any) -> None:
         (_too_late, Reason.LATER_THAN_HORIZON),
         (_tomorrow, Reason.AHEAD_OF_BUSINESS_DAY),
         (_mac2_wrong, Reason.MAC2_WRONG),
+        (_ride_at_a_desk, Reason.EVENT_NOT_OF_DEVICE),
+        (_ride_at_a_gate, Reason.EVENT_NOT_OF_DEVICE),
     ],
 )
 def test_a_failed_tap_names_its_reason_and_its_value_waits(
@@ -127,7 +139,7 @@ def test_a_device_that_is_not_enrolled_or_lost_is_named_before_anything_else(tow
     bus = inputs.context.devices["BUS-A-0001"]
     cases: list[tuple[dict[str, KnownDevice], Reason]] = [
         ({}, Reason.DEVICE_UNKNOWN),
-        ({"BUS-A-0001": replace(bus, lost=True)}, Reason.DEVICE_LOST),
+        ({"BUS-A-0001": replace(bus, lost_at=MORNING)}, Reason.DEVICE_LOST),
     ]
     for devices, reason in cases:
         result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
@@ -138,6 +150,50 @@ def test_a_denied_card_before_the_list_had_to_be_there_is_paid(town: Any) -> Non
     _, tap = town.tap(1, 0)
     town.deny_card(1, reported_at=tap_time(tap) - timedelta(minutes=59))  # a validator's list may take 60
     assert _moved(town.settle()) == PAID
+
+
+@pytest.mark.parametrize(("minutes", "reason"), [(-1, Reason.DEVICE_LOST), (0, Reason.DEVICE_LOST), (1, Reason.NONE)])
+def test_what_a_device_did_before_it_was_lost_is_good(town: Any, minutes: int, reason: Reason) -> None:
+    _, tap = town.tap(1, 0)
+    inputs = town.inputs()
+    lost = replace(inputs.context.devices["BUS-A-0001"], lost_at=tap_time(tap) + timedelta(minutes=minutes))
+    devices = {**inputs.context.devices, "BUS-A-0001": lost}
+    result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
+    assert set(_reasons(result).values()) == {reason}
+
+
+def test_a_denial_that_was_taken_back_before_the_tap_is_none(town: Any) -> None:
+    town.deny_card(1)
+    town.deny.append(replace(town.deny[0], number=6, denied=False, reported_at=MORNING - timedelta(hours=1)))
+    town.tap(1, 0, list_version=5)
+    assert _moved(town.settle()) == PAID
+
+
+def test_a_denial_taken_back_after_the_tap_still_counts(town: Any) -> None:
+    town.deny_card(1)
+    town.deny.append(replace(town.deny[0], number=6, denied=False, reported_at=MORNING + timedelta(hours=1)))
+    town.tap(1, 0, list_version=4)
+    assert set(_reasons(town.settle()).values()) == {Reason.DENIED_WITH_OLD_LIST}
+
+
+def test_of_several_reports_of_one_card_the_first_counts(town: Any) -> None:
+    town.deny_card(1)
+    town.deny_card(1, number=9, reported_at=MORNING - timedelta(minutes=1))
+    town.tap(1, 0, list_version=5)
+    assert set(_reasons(town.settle()).values()) == {Reason.DENIED_LET_THROUGH}
+
+
+def test_an_outcome_that_comes_a_window_after_its_finding_confirms_it_once(town: Any) -> None:
+    intent = town.intent(1, 0)
+    town.finding(intent, "BUS-B-0001")
+    first = town.settle()
+    assert _moved(first) == PAID
+    outcome = town.outcome(intent)
+    second = town.outcome(intent)
+    inputs = town.inputs((outcome, second))
+    later = town.settle(replace(inputs, number=2, context=replace(inputs.context, settled=first.settled)))
+    assert _reasons(later) == {("BUS-A-0001", 2): Reason.CONFIRMS, ("BUS-A-0001", 3): Reason.REPEATED}
+    assert not later.posted
 
 
 def test_another_issuers_card_is_claimed_and_moves_nothing(town: Any) -> None:
