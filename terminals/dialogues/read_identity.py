@@ -50,9 +50,18 @@ def read_identity(challenge: bytes, *, chip_serial: bytes) -> Dialogue[Identity]
     presence = yield from prove_presence(challenge, chip_serial=chip_serial)
     issuer = yield from _read(names.SFI_SOCIAL_ISSUER, SOCIAL_ISSUER)
     holder = yield from _read(names.SFI_SOCIAL_HOLDER, SOCIAL_HOLDER)
-    region = issuer.identification_code[:3].hex()
+    region = _region(issuer)
     verdict = yield from check_with_sam(presence, region)
     return Identity(presence=presence, issuer=issuer, holder=holder, region=region, sam_verdict=verdict)
+
+
+def _region(issuer: SocialIssuer) -> str:
+    region = issuer.identification_code[:3].hex()
+    if len(region) != 6 or not region.isdecimal():
+        raise UnreadableIdentity(
+            f"identification_code begins with {region!r}; it must begin with six digits, the region"
+        )
+    return region
 
 
 def prove_presence(challenge: bytes, *, chip_serial: bytes) -> Dialogue[Presence]:

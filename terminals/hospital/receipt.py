@@ -25,8 +25,8 @@ _SUMS = (
 
 
 def masked(name: str) -> str:
-    """The first character, then one star for each other."""
-    return name[:1] + "*" * (len(name) - 1)
+    """The first character, then one star for each other, at least one."""
+    return name[:1] + "*" * max(1, len(name) - 1)
 
 
 def receipt_text(receipt: Receipt) -> str:

@@ -79,6 +79,7 @@ class StubCard:
     answers: dict[int, bytes] = field(default_factory=dict)
     heard: list[CommandApdu] = field(default_factory=list)
     atr: bytes = bytes.fromhex("3B6D000000814E4323") + CHIP
+    issuer: SocialIssuer = ISSUER
     irk: bytes = child_of_levels(MASTER, (city_factor(REGION), CHIP))
 
     def reset(self) -> bytes:
@@ -96,7 +97,7 @@ class StubCard:
                 return social_cryptogram(self.irk, first=apdu.data[:8], second=apdu.data[8:]) + OK
             case 0xB2:
                 layout: Any = SOCIAL_ISSUER if apdu.p2 >> 3 == names.SFI_SOCIAL_ISSUER else SOCIAL_HOLDER
-                records = layout.encode(ISSUER if layout is SOCIAL_ISSUER else HOLDER)
+                records = layout.encode(self.issuer if layout is SOCIAL_ISSUER else HOLDER)
                 return records[apdu.p1 - 1] + OK if apdu.p1 <= len(records) else bytes.fromhex("6A83")
         return OK
 

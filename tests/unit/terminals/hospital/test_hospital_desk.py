@@ -13,6 +13,7 @@ from rulebook.messages.medical import Infno, ItemClass, MedicalRefusal, Presence
 from rulebook.money import Amount, yuan
 from terminals.dialogues.read_identity import SamVerdict
 from terminals.hospital import FeeItem, HospitalSetup, RepairOutcome, VisitOutcome, receipt_text
+from terminals.hospital.receipt import masked
 
 STEPS_OF_A_VISIT = 7  # challenge, 1101, 2201, 2204, 2206, 2207, and 2601 where it comes to that
 
@@ -220,6 +221,23 @@ def test_the_receipt_names_every_line_and_every_step_in_both_languages(
     ):
         assert expected in text
     assert "11010519491231002X" not in text
+
+
+@pytest.mark.parametrize("region", ["FFFFFF", "11000A"])
+def test_a_card_of_no_region_ends_clear(
+    make_desk: Any, card: Any, fund: Any, items: Any, now: Any, region: str
+) -> None:
+    code = bytes.fromhex(region) + card.issuer.identification_code[3:]
+    card.issuer = replace(card.issuer, identification_code=code)
+    result = make_desk().visit(card, items, now)
+    assert result.outcome is VisitOutcome.CARD_FAILED
+    assert "identification_code" in result.detail
+    assert [type(message) for message in fund.heard] == [PresenceChallengeRequest]
+
+
+@pytest.mark.parametrize(("name", "shown"), [("张三丰", "张**"), ("王", "王*"), ("欧阳娜娜", "欧***"), ("", "*")])
+def test_a_name_is_masked_to_its_first_character(name: str, shown: str) -> None:
+    assert masked(name) == shown
 
 
 def test_a_visit_without_items_is_our_own_mistake(make_desk: Any, card: Any, now: Any) -> None:
