@@ -9,11 +9,9 @@ wrong is not reported.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
+
+from kit import conftest_of
 
 from card_os.profile.psam import TRANSIT_SAM
 from card_os.wire import commands as cmd
@@ -23,23 +21,11 @@ APDUS = 11
 LOADED_MINOR = 90_000
 
 
-def personalising() -> ModuleType:
-    """The tests' own personalisation, so that the benchmark measures the card the tests judge."""
-    path = Path(__file__).parents[1] / "tests" / "unit" / "card_os" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("personalising", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--taps", type=int, default=5000)
     taps = parser.parse_args().taps
-    kit = personalising()
+    kit = conftest_of("card_os")
     card, sam = kit.Desk(kit.personalised_card()[0]), kit.Desk(kit.personalised_sam(TRANSIT_SAM))
     sam.send(cmd.select_fid(names.TRANSIT_SAM_DF))
     card.send(cmd.select_name(names.TRANSIT_AID))
