@@ -9,11 +9,27 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from rulebook.messages.problems import MEDIA_TYPE, Problem
 
 log = structlog.get_logger()
+
+
+_MEANWHILE = Problem(
+    title="Somebody changed the same thing at the same moment; nothing was done, try again",
+    status=503,
+    reason="changed_meanwhile",
+)
+# What a request can bring about without anybody's fault, by SQLSTATE (PostgreSQL, appendix A): a unique key taken since it
+# was looked for, a serialization failure, a deadlock; and U+0000, which no text of PostgreSQL holds.
+_DATABASE_PROBLEMS = {
+    "23505": _MEANWHILE,
+    "40001": _MEANWHILE,
+    "40P01": _MEANWHILE,
+    "22021": Problem(title="The request has a character U+0000 in a text", status=422, reason="invalid_fields"),
+}
 
 
 class Refused(Exception):
@@ -54,6 +70,14 @@ def install(app: FastAPI) -> None:
         response = problem_response(Problem(title=str(error.detail), status=error.status_code))
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
+        problem = _DATABASE_PROBLEMS.get(getattr(error.orig, "sqlstate", None) or "")
+        if problem is None:
+            raise error
+        log.warning("request met the database", path=request.url.path, exc_info=error)
+        return problem_response(problem)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:

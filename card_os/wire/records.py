@@ -10,7 +10,9 @@ def to_bcd(digits: str, length: int, *, pad: str = "") -> bytes:
     """
     fits = len(digits) <= 2 * length if pad else len(digits) == 2 * length
     if not fits or digits.strip("0123456789"):
-        raise ValueError(f"{digits!r} is not {2 * length} decimal digits")
+        raise ValueError(
+            f"{len(digits)} characters given; {2 * length} decimal digits are needed"
+        )  # not shown: a person's
     return bytes.fromhex(digits.ljust(2 * length, pad or "0"))
 
 
@@ -24,7 +26,9 @@ def to_text(text: str, length: int) -> bytes:
     """GB 18030 (ASCII within it), padded with 00 on the right."""
     raw = text.encode("gb18030")
     if len(raw) > length or "\x00" in text:
-        raise ValueError(f"{text!r} does not fit {length} bytes of GB 18030")
+        raise ValueError(
+            f"the text has {len(raw)} bytes in GB 18030, or U+0000; it must fit {length} bytes"
+        )  # not shown: a name
     return raw.ljust(length, b"\x00")
 
 

@@ -14,6 +14,7 @@ CSV, UTF-8 (a byte-order mark is allowed), comma, the header line exactly ``COLU
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from rulebook.numbers.regions import may_have_existed
 COLUMNS = ("citizen_id", "name", "nation", "birth_place", "student", "insured_class", "fund")
 NAME_BYTES = 50
 ELDER_AGE = 65
+OLDEST = 130  # ours: above it the number was mistyped
+_SHOWN = 20
 FUND_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 # GB/T 3304-1991: 56 groups, 97 others, 98 naturalised.
 NATIONS = frozenset(f"{code:02d}" for code in (*range(1, 57), 97, 98))
@@ -101,9 +104,8 @@ class Entry:
 
 def parse_file(raw: bytes, *, on: date) -> list[Entry]:
     """Every person of the file, in its order. Raises ``FileRefused`` with every fault; ``on`` is the day of import."""
-    faults: list[Fault] = []
+    rows, faults = _rows(raw)
     entries: list[Entry] = []
-    rows = list(_rows(raw))
     for number, row in enumerate(rows, 1):
         found = [Fault(number, field, message) for field, message in _row_faults(row, on)]
         faults += found
@@ -115,22 +117,25 @@ def parse_file(raw: bytes, *, on: date) -> list[Entry]:
     return entries
 
 
-def _rows(raw: bytes) -> Iterator[Mapping[str, str]]:
+def _rows(raw: bytes) -> tuple[list[Mapping[str, str]], list[Fault]]:
+    """The rows as far as the file is CSV, and where that ends. Raises ``FileRefused`` for what is no such file at all."""
     try:
-        lines = raw.decode("utf-8-sig").splitlines()
+        # Only CR and LF end a line, and a quoted one is kept, so that the check of the field sees it.
+        reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True)
     except UnicodeDecodeError as error:
         raise FileRefused([Fault(0, "file", f"is not UTF-8 at byte {error.start}")]) from error
-    reader = csv.reader(lines, strict=True)
+    rows: list[Mapping[str, str]] = []
     try:
         header = next(reader, None)
         if header is None or tuple(header) != COLUMNS:
             raise FileRefused([Fault(0, "header", f"must be {','.join(COLUMNS)}")])
-        rows = [_by_column(row) for row in reader]
+        for values in reader:
+            rows.append(_by_column(values))  # noqa: PERF401 (what stands before a fault is checked, too)
     except csv.Error as error:
-        raise FileRefused([Fault(max(reader.line_num - 1, 0), "row", f"is no CSV: {error}")]) from error
+        return rows, [Fault(len(rows) + 1, "row", f"is no CSV: {error}; rows after it were not looked at")]
     if not rows:
         raise FileRefused([Fault(0, "file", "holds no person")])
-    yield from rows
+    return rows, []
 
 
 _EXTRA = "…"
@@ -164,6 +169,9 @@ def _citizen_faults(citizen: CitizenId, insured_class: str, on: date) -> Iterato
     if citizen.birth_date > on:
         yield "citizen_id", f"holds the birth date {citizen.birth_date}, which is after {on}"
         return
+    if citizen.age_on(on) > OLDEST:
+        yield "citizen_id", f"holds the birth date {citizen.birth_date}, more than {OLDEST} years ago"
+        return
     if insured_class in _AGES and citizen.age_on(on) not in _AGES[insured_class]:
         yield "insured_class", f"is {insured_class}, which the person's age of {citizen.age_on(on)} does not allow"
 
@@ -185,20 +193,29 @@ def _name_fault(value: str) -> str:
     return ""
 
 
+def _shown(value: str) -> str:
+    """A wrong value as far as it helps: a whole row may have slipped into one field."""
+    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+
+
 def _one_of(allowed: frozenset[str], words: str) -> Callable[[str], str]:
-    return lambda value: "" if value in allowed else f"is {value!r}; it must be {words}"
+    return lambda value: "" if value in allowed else f"is {_shown(value)}; it must be {words}"
 
 
 def _fund_fault(value: str) -> str:
     return (
-        "" if set(value) <= FUND_CHARACTERS else f"is {value!r}; a fund is named by small letters, digits and hyphens"
+        ""
+        if set(value) <= FUND_CHARACTERS
+        else f"is {_shown(value)}; a fund is named by small letters, digits and hyphens"
     )
 
 
 _CHECKS: Mapping[str, Callable[[str], str]] = {
     "name": _name_fault,
     "nation": _one_of(NATIONS, "two digits of GB/T 3304"),
-    "birth_place": lambda value: "" if may_have_existed(value) else f"is {value!r}; it must be six digits of GB/T 2260",
+    "birth_place": lambda value: (
+        "" if may_have_existed(value) else f"is {_shown(value)}; it must be six digits of GB/T 2260"
+    ),
     "student": _one_of(frozenset({"yes", "no"}), "yes or no"),
     "insured_class": _one_of(frozenset(InsuredClass), "one of " + ", ".join(InsuredClass)),
     "fund": _fund_fault,

@@ -176,3 +176,23 @@ async def test_the_cookie_is_for_this_site_and_no_script(
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert ("secure" in cookie) is secure
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"), [("wang", 503, "changed_meanwhile"), ("wa\x00ng", 422, "invalid_fields")]
+)
+async def test_what_the_database_refuses_is_told_without_its_words(
+    office: httpx.AsyncClient, issuing_database: Database, name: str, status: int, reason: str
+) -> None:
+    app = app_over(issuing_database)
+
+    @app.get("/insert")
+    async def insert() -> None:
+        async with issuing_database.transaction() as session:
+            statement = text("INSERT INTO issuing.staff (name, password_hash, roles) VALUES (:name, 'x', '{}')")
+            await session.execute(statement, {"name": name})
+
+    async with client_of(app) as client:
+        answer = await client.get("/insert")
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert "wang" not in answer.text

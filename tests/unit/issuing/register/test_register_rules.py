@@ -138,3 +138,32 @@ def test_rubbish_is_refused_with_faults_only(raw: bytes) -> None:
     with pytest.raises(FileRefused) as caught:
         parse_file(raw, on=TODAY)
     assert caught.value.faults
+
+
+@pytest.mark.parametrize("name", ['"李\n明"', "李\u2028明", "李\x85明"], ids=ascii)
+def test_a_line_break_in_a_name_is_named_and_not_taken_out(name: str) -> None:
+    assert faults_of(file_of(row(), row(citizen_id=citizen(order=868), name=name))) == [(2, "name")]
+
+
+def test_rows_before_the_end_of_the_csv_are_named_too() -> None:
+    assert faults_of(file_of(row(nation="99"), row(), '"unfinished')) == [
+        (1, "nation"),
+        (1, "citizen_id"),
+        (2, "citizen_id"),
+        (3, "row"),
+    ]
+
+
+@pytest.mark.parametrize(("birth", "taken"), [("18960916", True), ("18950915", False), ("00010101", False)])
+def test_nobody_is_older_than_anybody(birth: str, taken: bool) -> None:
+    raw = file_of(row(citizen_id=citizen(birth), insured_class="retired_70_plus"))
+    if taken:
+        assert len(parse_file(raw, on=TODAY)) == 1
+    else:
+        assert faults_of(raw) == [(1, "citizen_id")]
+
+
+def test_a_wrong_value_is_shown_only_as_far_as_it_helps() -> None:
+    with pytest.raises(FileRefused) as caught:
+        parse_file(file_of(row(nation="01 " * 5000)), on=TODAY)
+    assert len(caught.value.faults[0].message) < 80
