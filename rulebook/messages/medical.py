@@ -26,7 +26,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import Field, model_validator
 
 from rulebook.messages.base import Hex, Message
-from rulebook.messages.medical_values import Charge, Id, LocalTime, Rate, Yuan
+from rulebook.messages.medical_values import Charge, Code, Id, LocalTime, Person, Rate, Yuan
 from rulebook.money import Rounding
 
 CHALLENGE_LENGTH = 16
@@ -179,7 +179,7 @@ class Answer(Message, Generic[OutputT]):
 
 class PersonData(Message):
     mdtrt_cert_type: CertificateType = CertificateType.SOCIAL_SECURITY_CARD
-    mdtrt_cert_no: str
+    mdtrt_cert_no: Code
     card_sn: Annotated[str, Field(max_length=32)]
     begntime: LocalTime
 
@@ -189,7 +189,7 @@ class PersonInput(Message):
 
 
 class BaseInfo(Message):
-    psn_no: str
+    psn_no: Person
 
 
 class InsuranceInfo(Message):
@@ -211,14 +211,14 @@ class PersonOutput(Message):
 
 
 class RegisterData(Message):
-    psn_no: str
+    psn_no: Person
     insutype: InsuranceType
     begntime: LocalTime
     mdtrt_cert_type: CertificateType = CertificateType.SOCIAL_SECURITY_CARD
-    mdtrt_cert_no: str
+    mdtrt_cert_no: Code
     ipt_otp_no: Id
-    dept_code: str
-    dept_name: str
+    dept_code: Id
+    dept_name: Annotated[str, Field(max_length=50)]
 
 
 class RegisterInput(Message):
@@ -227,7 +227,7 @@ class RegisterInput(Message):
 
 class RegisteredData(Message):
     mdtrt_id: Id
-    psn_no: str
+    psn_no: Person
     ipt_otp_no: Id
 
 
@@ -251,11 +251,11 @@ class FeeDetail(Message):
 
     feedetl_sn: Id
     mdtrt_id: Id
-    psn_no: str
+    psn_no: Person
     chrg_bchno: Id
     fee_ocur_time: LocalTime
-    med_list_codg: str
-    medins_list_codg: str
+    med_list_codg: Code
+    medins_list_codg: Id
     det_item_fee_sumamt: Charge
     cnt: Annotated[Decimal, Field(gt=0, max_digits=16, decimal_places=4)]
     pric: Charge
@@ -298,9 +298,9 @@ class FeeLinesOutput(Message):
 class SettleData(Message):
     """2206 and 2207. ``medfee_sumamt`` is what the hospital counts; another sum at the fund refuses."""
 
-    psn_no: str
+    psn_no: Person
     mdtrt_cert_type: CertificateType = CertificateType.SOCIAL_SECURITY_CARD
-    mdtrt_cert_no: str
+    mdtrt_cert_no: Code
     med_type: MedicalType
     medfee_sumamt: Yuan
     mdtrt_id: Id
@@ -320,7 +320,7 @@ class SettlementInfo(Message):
 
     mdtrt_id: Id
     setl_id: Id
-    psn_no: str
+    psn_no: Person
     insutype: InsuranceType
     psn_type: str
     setl_time: LocalTime
@@ -372,7 +372,7 @@ class SettlementOutput(Message):
 class CancelData(Message):
     setl_id: Id
     mdtrt_id: Id
-    psn_no: str
+    psn_no: Person
 
 
 class CancelInput(Message):
@@ -385,7 +385,7 @@ class CancelInput(Message):
 class ReversalData(Message):
     """``omsgid`` got no answer. Whether it arrived or not, afterwards it has no effect and can never get one."""
 
-    psn_no: str
+    psn_no: Person
     omsgid: Id
     oinfno: Infno
 
@@ -435,7 +435,7 @@ class ReconciliationRow(Message):
 
     setl_id: Id
     mdtrt_id: Id
-    psn_no: str
+    psn_no: Person
     medfee_sumamt: Yuan
     fund_pay_sumamt: Yuan
     acct_pay: Yuan
@@ -445,7 +445,7 @@ class ReconciliationRow(Message):
 class ReconciliationResultRow(Message):
     """A row of the national result file, with the amounts as the fund has them."""
 
-    psn_no: str
+    psn_no: Person
     mdtrt_id: Id
     setl_id: Id
     stmt_rslt: StatementResult

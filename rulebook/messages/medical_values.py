@@ -74,4 +74,8 @@ LocalTime = Annotated[
     PlainValidator(_to_local_time),
     PlainSerializer(lambda value: value.astimezone(BUSINESS_ZONE).strftime(LOCAL_FORMAT), return_type=str),
 ]
-Id = Annotated[str, Field(min_length=1, max_length=30)]
+# Printable ASCII: an id is compared, stored and printed, and must look the same everywhere.
+Id = Annotated[str, Field(max_length=30, pattern=r"^[!-~]+$")]
+# psn_no has 30 places nationally; ours is the feed's person token, 64 hexadecimal digits.
+Person = Annotated[str, Field(max_length=64, pattern=r"^[!-~]+$")]
+Code = Annotated[str, Field(max_length=50, pattern=r"^[!-~]+$")]

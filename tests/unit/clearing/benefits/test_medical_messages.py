@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rulebook.messages.base import Message
-from rulebook.messages.medical import FeeDetail, FeeLineExtension, ItemClass, parse, to_wire
+from rulebook.messages.medical import CancelData, FeeDetail, FeeLineExtension, ItemClass, parse, to_wire
 from rulebook.messages.medical_values import LocalTime, Rate, Yuan
 from rulebook.money import Amount
 
@@ -101,3 +101,13 @@ def test_a_fee_line_is_price_times_count_rounded_half_up(price: str, count: str,
 def test_a_fee_line_that_cannot_be_worked_out_is_refused(amount: str) -> None:
     with pytest.raises(ValidationError, match=r"fee line 1: .* 12.35 × 2.5 = 30.88; correct one"):
         fee_line("12.35", "2.5", amount)
+
+
+@pytest.mark.parametrize("bad", ["", "V\x00", "V 1", "诊1", "V\n", "V" * 31])
+def test_an_id_is_short_printable_ascii(bad: str) -> None:
+    with pytest.raises(ValidationError, match="setl_id"):
+        CancelData(setl_id=bad, mdtrt_id="V1", psn_no="p1")
+
+
+def test_the_persons_token_of_the_feed_fits() -> None:
+    assert CancelData(setl_id="S1", mdtrt_id="V1", psn_no="ab" * 32).psn_no == "ab" * 32
