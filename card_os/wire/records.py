@@ -10,9 +10,8 @@ def to_bcd(digits: str, length: int, *, pad: str = "") -> bytes:
     """
     fits = len(digits) <= 2 * length if pad else len(digits) == 2 * length
     if not fits or digits.strip("0123456789"):
-        raise ValueError(
-            f"{len(digits)} characters given; {2 * length} decimal digits are needed"
-        )  # not shown: a person's
+        # Neither this nor the text below is shown: they may be a person's.
+        raise ValueError(f"{len(digits)} characters given; {2 * length} decimal digits are needed")
     return bytes.fromhex(digits.ljust(2 * length, pad or "0"))
 
 
@@ -26,9 +25,7 @@ def to_text(text: str, length: int) -> bytes:
     """GB 18030 (ASCII within it), padded with 00 on the right."""
     raw = text.encode("gb18030")
     if len(raw) > length or "\x00" in text:
-        raise ValueError(
-            f"the text has {len(raw)} bytes in GB 18030, or U+0000; it must fit {length} bytes"
-        )  # not shown: a name
+        raise ValueError(f"the text has {len(raw)} bytes in GB 18030, or U+0000; it must fit {length} bytes")
     return raw.ljust(length, b"\x00")
 
 
