@@ -26,6 +26,8 @@ def upgrade() -> None:
         sa.Column("terminal_number", sa.LargeBinary(), nullable=True),
         sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'lost') = (lost_at IS NOT NULL)", name=op.f("ck_device_lost_since")),
         sa.CheckConstraint(
             "state = 'invited' OR (public_key IS NOT NULL AND sam_serial IS NOT NULL AND terminal_number IS NOT NULL)",
             name=op.f("ck_device_enrolled_has_key_and_sam"),

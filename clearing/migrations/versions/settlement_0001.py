@@ -56,6 +56,7 @@ def upgrade() -> None:
         "settled_transaction",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("evidence", sa.String(), nullable=False),
         sa.Column("window", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_settled_transaction")),
         schema="clearing",
