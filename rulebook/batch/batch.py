@@ -109,8 +109,8 @@ def _header_faults(header: BatchHeader, records: Sequence[Record]) -> list[str]:
         for row, r in enumerate(records, 1)
         if r.device != header.device
     ]
-    expected = list(range(header.first_sequence, header.last_sequence + 1))
-    if [r.journal_sequence for r in records] != expected:
+    expected = range(header.first_sequence, header.last_sequence + 1)  # never as a list: a header may say four billion
+    if len(expected) != len(records) or any(r.journal_sequence != n for r, n in zip(records, expected, strict=True)):
         faults.append(f"records are not journal sequences {header.first_sequence} to {header.last_sequence} in order")
     if amount_sum(records) != header.amount_sum_minor:
         faults.append(f"amount sum is {header.amount_sum_minor}; the records add up to {amount_sum(records)}")

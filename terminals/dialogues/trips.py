@@ -16,6 +16,7 @@ from card_os.profile.transit import (
 from rulebook.calendar import DayNotCovered
 from rulebook.money import ZERO, Amount
 from rulebook.record import Event
+from rulebook.record.record import TRACE_STEPS
 from rulebook.tariff import History, NoFare, PricedFare, Ride, RiderClass, price
 from terminals.dialogues.context import Sam, moment_of
 from terminals.dialogues.refusals import Presented, Refusal
@@ -44,6 +45,8 @@ def plan(p: Presented, sam: Sam) -> Planned | Refusal:
         fare = None if p.event is Event.ENTRY else price(_ride(p), p.rules.tariff, _history(p))
     except (NoFare, DayNotCovered, ValueError):
         return Refusal.NO_FARE
+    if fare is not None and len(fare.steps()) > TRACE_STEPS:
+        return Refusal.NO_FARE  # none that a record could explain
     amount = fare.total if fare is not None else ZERO
     if p.card.balance_minor < _needed(p, amount):
         return Refusal.TOO_LITTLE_MONEY

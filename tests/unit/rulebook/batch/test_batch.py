@@ -1,4 +1,5 @@
 import struct
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,16 @@ def test_an_empty_batch_is_not_formed() -> None:
 def test_a_changed_batch_is_refused_with_the_fault(change, fault: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(MalformedBatch, match=fault):
         unseal(change(sealed(INTENT, OUTCOME)))
+
+
+def test_a_header_that_says_four_billion_records_is_refused_at_once() -> None:
+    raw = bytearray(sealed(INTENT))
+    raw[24:28] = b"\xff" * 4  # last sequence
+    tracemalloc.start()
+    with pytest.raises(MalformedBatch, match="7 to 4294967295 in order"):
+        unseal(bytes(raw))
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 def test_every_bad_record_is_listed() -> None:

@@ -8,6 +8,7 @@ import pytest
 from card_os.profile.transit import TransitState
 from rulebook.messages.devices import DenyEntry, Parameters
 from rulebook.record import Event, Kind, Outcome, Step, Verdict
+from rulebook.tariff import load_tariff
 from rulebook.tariff.demonstration import demonstration_document
 from terminals.dialogues.context import Rules
 from terminals.dialogues.purchase import Ending
@@ -181,6 +182,18 @@ def test_rules_come_from_the_parameters_clearing_answers(city: Any, noon: dateti
     assert city.bus(rules).tap(card.reader, noon).refusal is Refusal.DENIED
     assert city.bus(rules).tap(city.card(18).reader, noon).gate_open
     assert city.records()[-1].tariff_version == 4
+
+
+def test_a_price_with_more_steps_than_a_record_explains_is_no_fare(city: Any, noon: datetime) -> None:
+    document = demonstration_document()
+    bus = next(line["zone"] for line in document["lines"] if line["code"] == "B101")
+    for rule in range(900, 908):
+        name = {"zh": "减", "en": "off"}
+        document["discounts"].append({"rule": rule, "name": name, "zones": [bus], "off": "0.01", "bearer": "operator"})
+    rules = Rules(load_tariff(document), city.rules().deny_list)
+    card = city.card()
+    assert city.bus(rules).tap(card.reader, noon).refusal is Refusal.NO_FARE
+    assert card.balance == 5000
 
 
 def test_a_card_of_another_kind_is_named(city: Any, noon: datetime) -> None:
