@@ -22,7 +22,7 @@ from clearing.benefits import pages as medical_pages
 from clearing.demonstration import ACCOUNTS, ROLES
 from clearing.devices import api as devices
 from clearing.facts import api as facts
-from clearing.facts.service import FeedGap, pull
+from clearing.facts.service import pull
 from clearing.intake import api as intake
 from clearing.loads import api as loads
 from clearing.participants.rules import City, demonstration
@@ -45,6 +45,7 @@ PAGES = (
     Page("/accounts", "账户", "Accounts"),
     Page("/windows", "清算窗口", "Windows"),
     Page("/devices", "终端", "Devices"),
+    Page("/open-taps", "挂账交易", "Open taps"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
 )
@@ -130,6 +131,6 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                 if items := await pull(session, issuing):
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
-        except (httpx.HTTPError, FeedGap) as error:
+        except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
         await asyncio.sleep(FEED_INTERVAL_S)

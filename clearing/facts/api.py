@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from backoffice.problems import Refused
 from backoffice.web import Now, ServiceDep, service_caller
 from clearing.facts.queries import feed_position
-from clearing.facts.service import FeedGap, pull
+from clearing.facts.service import FeedBroken, pull
 from clearing.participants.service import open_personal_accounts
 
 router = APIRouter(tags=["feed"])
@@ -37,7 +37,7 @@ async def pull_now(
     async with here.database.transaction() as session:
         try:
             items = await pull(session, issuing)
-        except (httpx.HTTPError, FeedGap) as error:
+        except (httpx.HTTPError, FeedBroken, ValueError) as error:
             raise Refused(502, "Issuing's feed cannot be pulled", str(error), reason="feed_unavailable") from error
         await open_personal_accounts(session, now=moment)
         return Pulled(items=items, position=await feed_position(session))

@@ -247,6 +247,24 @@ def executed(
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenItem:
+    """A load that nothing has proved or disproved. ``since`` is the desk's time of the first MAC2. One that ``is_case`` is
+    the book's keeper's to follow up, before that the agent's."""
+
+    load: LoadKey
+    attempt: Attempt
+    since: datetime
+    days: int
+    is_case: bool
+
+
+def open_item(load: LoadKey, attempt: Attempt, *, now: datetime, case_after_days: int) -> OpenItem:
+    since = min(moment(given.date, given.time) for given in attempt.authorisations)
+    days = (now - since).days
+    return OpenItem(load, attempt, since, days, days >= case_after_days)
+
+
 @unique
 class Event(StrEnum):
     PROVED = "proved"  # its TAC came and is right

@@ -33,13 +33,25 @@ class _Closed(BaseModel):
 
 
 class Participant(_Closed):
-    """``accounts``: (book, account code) of each account kept for it."""
+    """``accounts``: (book, account code) of each account kept for it. ``limit_minor``: how far an agent that has not paid
+    in before may go (fen)."""
 
     id: str
     role: Role
     zh: str
     en: str
     accounts: tuple[tuple[str, str], ...]
+    limit_minor: Annotated[int, Field(ge=0, strict=True)] = 0
+
+    @model_validator(mode="after")
+    def _a_limit_has_its_account(self) -> Participant:
+        limited = any(code.partition(":")[0] == Kind.AGENT_WITH_LIMIT for _, code in self.accounts)
+        if limited != bool(self.limit_minor):
+            raise ValueError(
+                f"participant {self.id}: limit_minor is {self.limit_minor}; above zero goes with an agent-with-limit"
+                " account, and only with one"
+            )
+        return self
 
     @property
     def books(self) -> tuple[str, ...]:
@@ -65,8 +77,11 @@ class _Institution(_Closed):
 
 
 class _Policy(_Closed):
+    """``open_load_days``: after how many days a load that nothing has proved is a case of the book's keeper."""
+
     our_issuers: tuple[Hex, ...]
     upload_horizon_days: int
+    open_load_days: Annotated[int, Field(gt=0, strict=True)]
     calendar: str
 
 
@@ -98,7 +113,11 @@ class City(_Closed):
         return self
 
     def accounts(self) -> tuple[Account, ...]:
-        return tuple(_account(book, code) for participant in self.participants for book, code in participant.accounts)
+        return tuple(
+            _account(book, code, participant.limit_minor)
+            for participant in self.participants
+            for book, code in participant.accounts
+        )
 
     def opening_transfers(self) -> tuple[Transfer, ...]:
         return tuple(
@@ -130,6 +149,6 @@ def demonstration() -> City:
     return City.model_validate_json((files(__package__) / "demonstration.json").read_bytes())
 
 
-def _account(book: str, code: str) -> Account:
+def _account(book: str, code: str, limit_minor: int) -> Account:
     kind, _, owner = code.partition(":")
-    return account(book, Kind(kind), owner)
+    return account(book, Kind(kind), owner, limit_minor=limit_minor if kind == Kind.AGENT_WITH_LIMIT else 0)

@@ -16,15 +16,19 @@ from clearing.facts.queries import feed_position
 from clearing.intake import queries as intake
 from clearing.keys import VaultDep
 from clearing.ledger import queries as ledger
+from clearing.ledger.accounts import TRANSIT, Kind
 from clearing.loads.queries import open_loads
+from clearing.loads.rules import open_item
 from clearing.participants.service import city, newest_tariff
 from clearing.settlement import queries, service
 from clearing.settlement.api import existing
 from clearing.settlement.charts import net_bars
 from clearing.settlement.model import WindowState
+from clearing.settlement.open_taps import open_taps
 from clearing.settlement.statements import PURPOSES
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
+from clearing.verification.reasons import RULES
 from hardware.vault.vault import Vault
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -127,10 +131,25 @@ async def device_list(request: Request, _: StaffDep, here: ServiceDep) -> Respon
 
 
 @router.get("/loads")
-async def loads(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+async def loads(request: Request, _: StaffDep, here: ServiceDep, moment: Now) -> Response:
+    """By agent until the declared number of days has passed, then by the book's keeper."""
     async with here.database.reading() as session:
         rows = await open_loads(session)
-    return here.page(request, "loads.html", loads=rows)
+        of, names = await city(session), await _names(session)
+    days = of.policy.open_load_days
+    items = [open_item(load, attempt, now=moment, case_after_days=days) for load, attempt in rows]
+    keeper = of.keepers[TRANSIT]
+    return here.page(request, "loads.html", items=items, names=names, keeper=keeper, case_after_days=days)
+
+
+@router.get("/open-taps")
+async def open_tap_list(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+    async with here.database.reading() as session:
+        taps = await open_taps(session)
+        standings = await ledger.standings(session, TRANSIT)
+    balance = sum(s.balance.minor for s in standings if s.account.kind is Kind.OPEN_TAPS)
+    total = sum(tap.amount_minor for tap in taps)
+    return here.page(request, "open_taps.html", taps=taps, balance=balance, total=total, rules=RULES)
 
 
 async def _shown(session: AsyncSession, vault: Vault, number: int | None, moment: Now) -> _Shown:

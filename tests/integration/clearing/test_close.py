@@ -224,6 +224,7 @@ async def test_the_console_shows_the_day_in_both_languages(house: Any) -> None:
         "/windows/1/close": ("复核", "approved by"),
         "/devices": ("已登记", "enrolled"),
         "/loads": ("未完成充值", "Open loads"),
+        "/open-taps": ("TAC 错误", "the TAC is not the card"),
     }
     async with house.staff("li") as li:
         for path, (chinese, english) in pages.items():
@@ -231,6 +232,17 @@ async def test_the_console_shows_the_day_in_both_languages(house: Any) -> None:
             assert answer.status_code == 200, (path, answer.text)
             assert chinese in answer.text, path
             assert english in answer.text, path
+
+
+async def test_open_taps_stay_listed_with_their_reason_in_later_windows(house: Any) -> None:
+    await _day(house)
+    await house.close()
+    await house.close(2)
+    async with house.staff("li") as li:
+        page = (await li.get("/open-taps")).text
+    assert "tap:01991000FFFFFFFF:03109910000000000001:2:00001" in page
+    assert "BUS-A-0001/6" in page
+    assert page.count('<b class="good">1.00</b>') == 1
 
 
 async def test_the_close_is_done_from_the_page_by_two(house: Any) -> None:

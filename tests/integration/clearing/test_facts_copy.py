@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.facts import queries
-from clearing.facts.service import FeedGap, apply_fact, pull
+from clearing.facts.service import FeedBroken, FeedGap, apply_fact, pull
 from rulebook.messages.facts import (
     CardFact,
     CardState,
@@ -94,6 +95,26 @@ async def test_what_was_pulled_is_answered_as_the_feed_said_it(clearing_session:
     assert await queries.sam(clearing_session, SAM) == FACTS[2]
     deny = await queries.deny_list(clearing_session)
     assert (deny.version, [entry.serial for entry in deny.entries()]) == (4, [SERIAL])
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ({"items": [], "last": 2}, "the feed ends at 2, 5 was applied here before"),
+        ({"items": [], "last": 9}, "the feed ends at 9 and gives nothing after 5"),
+    ],
+    ids=["went back", "stopped short"],
+)
+async def test_a_feed_that_cannot_go_on_is_told(
+    clearing_session: AsyncSession, page: dict[str, Any], message: str
+) -> None:
+    async with _issuing() as client:
+        await pull(clearing_session, client)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
+    async with httpx.AsyncClient(transport=transport, base_url="http://issuing") as broken:
+        with pytest.raises(FeedBroken, match=message):
+            await pull(clearing_session, broken)
+    assert await queries.feed_position(clearing_session) == len(FACTS)
 
 
 async def test_what_never_came_is_not_known(clearing_session: AsyncSession) -> None:

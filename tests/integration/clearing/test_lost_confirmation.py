@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from clearing.ledger import queries as ledger
 from clearing.loads.rules import macs
 from hardware.vault.vault import KeyLabel, MasterKey
@@ -75,3 +77,19 @@ async def test_a_wrong_tac_posts_nothing_and_the_load_stays_open(house: Any) -> 
     view = await house.close()
     assert await _value_on_cards(house) == 0
     assert {e["reason"] for e in view["exceptions"]} == {"tac_wrong"}
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        ("2026-09-22T07:59:00+08:00", ("waiting for the card", "<td>充值代理一 Top-up Agent 1</td></tr>")),
+        ("2026-09-22T08:00:00+08:00", ("案件 case", "<td>市民卡公司 Citizen Card Company</td></tr>")),
+    ],
+)
+async def test_an_open_load_becomes_a_case_with_an_owner(house: Any, now: str, shown: tuple[str, ...]) -> None:
+    await _authorised(house, await house.enrol("TOPUP-01"))
+    async with house.client() as li:
+        li.headers["Citycard-Time"] = now  # she signs in that day
+        await li.post("/sign-in", data={"name": "li", "password": "second-person"})
+        page = (await li.get("/loads")).text
+    assert all(words in page for words in shown), page

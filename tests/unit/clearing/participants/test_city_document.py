@@ -64,6 +64,30 @@ def test_an_opening_amount_is_a_whole_number_of_fen(amount: object) -> None:
         City.model_validate(_changed(opening=[opening[0] | {"amount_minor": amount}]))
 
 
+def _with_agent(code: str, limit: int) -> dict[str, Any]:
+    agent = {
+        "id": "agent-2",
+        "role": "agent",
+        "zh": "二",
+        "en": "2",
+        "accounts": [["transit", code]],
+        "limit_minor": limit,
+    }
+    document = demonstration().model_dump(mode="json")
+    return document | {"participants": [*document["participants"], agent]}
+
+
+def test_an_agent_with_a_limit_has_it_on_its_account() -> None:
+    city = City.model_validate(_with_agent("agent-with-limit:agent-2", 100000))
+    assert {a.code: a.limit_minor for a in city.accounts() if a.limit_minor} == {"agent-with-limit:agent-2": 100000}
+
+
+@pytest.mark.parametrize(("code", "limit"), [("agent-with-limit:agent-2", 0), ("agent-prefunded:agent-2", 5)])
+def test_a_limit_and_its_account_go_together(code: str, limit: int) -> None:
+    with pytest.raises(ValidationError, match="participant agent-2: limit_minor"):
+        City.model_validate(_with_agent(code, limit))
+
+
 def test_opening_transfers_carry_the_declared_day_not_todays() -> None:
     city = demonstration()
     assert {transfer.business_day for transfer in city.opening_transfers()} == {city.effective_from}

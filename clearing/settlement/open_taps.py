@@ -1,0 +1,70 @@
+"""What stands on "open taps" after the last closed window, each with the records that hold it there and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.intake.tables import RecordRow
+from clearing.settlement import queries
+from clearing.settlement.encoding import decode
+from clearing.settlement.model import WindowState
+from clearing.settlement.tables import DecisionRow
+from clearing.verification.context import TransactionId
+from clearing.verification.reasons import Reason
+from rulebook.record import Event
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """A record of the transaction and how it ended in ``window``."""
+
+    device: str
+    journal_sequence: int
+    window: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTap:
+    """``amount_minor``: fen on the account for this card transaction."""
+
+    transaction: TransactionId
+    amount_minor: int
+    records: tuple[HeldBy, ...]
+
+
+async def open_taps(session: AsyncSession) -> list[OpenTap]:
+    """In order of their transactions; empty before the first window has closed."""
+    closed = [row for row in await queries.windows(session) if row.state == WindowState.CLOSED]
+    if not closed or closed[-1].result is None:
+        return []
+    held = decode(closed[-1].result).held
+    records = await _records(session, set(held))
+    return [OpenTap(id_, minor, tuple(records.get(id_, ()))) for id_, minor in held.items()]
+
+
+async def _records(session: AsyncSession, ids: set[TransactionId]) -> dict[TransactionId, list[HeldBy]]:
+    rows = await session.execute(
+        select(
+            RecordRow.issuer,
+            RecordRow.serial,
+            RecordRow.purse,
+            RecordRow.card_sequence,
+            *(RecordRow.device, RecordRow.journal_sequence, DecisionRow.window, DecisionRow.reason),
+        )
+        .join(
+            DecisionRow,
+            (DecisionRow.device == RecordRow.device) & (DecisionRow.journal_sequence == RecordRow.journal_sequence),
+        )
+        .where(RecordRow.serial.in_({id_.serial for id_ in ids}), RecordRow.event != Event.LOAD.name)
+        .order_by(RecordRow.device, RecordRow.journal_sequence, DecisionRow.window)
+    )
+    found: dict[TransactionId, list[HeldBy]] = {}
+    for issuer, serial, purse, sequence, device, journal, window, reason in rows:
+        id_ = TransactionId(issuer, serial, purse, False, sequence)
+        if id_ in ids:
+            found.setdefault(id_, []).append(HeldBy(device, journal, window, Reason(reason)))
+    return found
