@@ -6,6 +6,7 @@ loads not yet confirmed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -39,7 +40,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class LedgerMovement:
-    """``transaction`` as ``TransactionId`` writes it: ``tap:issuer:serial:purse:sequence``, or ``load:…``."""
+    """``transaction`` as ``TransactionId`` writes it: ``tap:issuer:serial:purse:sequence``, or ``load:…``. ``amount_minor``
+    is below zero for what was taken back off "open taps"; a transaction's movements add up."""
 
     transaction: str
     amount_minor: int
@@ -65,7 +67,10 @@ class Audit:
 
 def audit(cards: Mapping[str, Witness], ledger: Iterable[LedgerMovement], *, ledger_minor: int) -> Audit:
     """``cards`` by ``issuer:serial`` (upper-case hex)."""
-    booked = {(movement.transaction, movement.amount_minor) for movement in ledger}
+    sums: Counter[str] = Counter()
+    for movement in ledger:
+        sums[movement.transaction] += movement.amount_minor
+    booked = {(transaction, minor) for transaction, minor in sums.items() if minor}
     done = {
         (_transaction(card, moved.movement, moved.sequence), moved.amount_minor): moved.movement
         for card, witness in cards.items()
@@ -111,15 +116,15 @@ async def read_ledger(reader: URL) -> tuple[list[LedgerMovement], int]:
 
 _TRANSFERS = text("SELECT id, purpose, phase, amount_minor FROM clearing.ledger_transfer WHERE book = :book")
 _VALUE = text("SELECT credits_posted - debits_posted FROM clearing.ledger_account WHERE book = :book AND code = :code")
-_OF_TAPS = frozenset({Purpose.FARE, Purpose.HELD})
+_OF_TAPS = {Purpose.FARE: 1, Purpose.HELD: 1, Purpose.RELEASE: -1}
 
 
 def _movements(rows: Sequence[tuple[str, str, str, int]]) -> list[LedgerMovement]:
-    """Taps by fare or on "open taps"; loads by what posted them, whose id is that of the reservation and a suffix."""
+    """Taps by fare, onto "open taps" and back; loads by what posted them, whose id is that of the reservation and a suffix."""
     movements = []
     for id_, purpose, phase, minor in rows:
         if purpose in _OF_TAPS:
-            movements.append(LedgerMovement(id_.rpartition(":")[0], minor))
+            movements.append(LedgerMovement(id_.rpartition(":")[0], _OF_TAPS[Purpose(purpose)] * minor))
         elif purpose == Purpose.LOAD and (phase == Phase.POST or id_.endswith("/anew")):
             word, issuer, serial, purse, sequence, _ = id_.split(":")
             transaction = f"{word}:{issuer.upper()}:{serial.upper()}:{purse}:{int(sequence):05d}"

@@ -76,6 +76,30 @@ async def test_the_same_person_cannot_approve(house: Any) -> None:
     assert (again.status_code, again.json()["reason"]) == (409, "window_closed")
 
 
+async def test_an_approval_that_breaks_off_posts_nothing_and_can_be_given_again(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _day(house)
+
+    async def break_off(*_: object) -> None:
+        raise ConnectionError("killed")
+
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        proposed = (await wang.post("/windows/1/closing")).json()
+        async with house.database.reading() as session:
+            before = await ledger.standings(session, "transit")
+        with monkeypatch.context() as broken:
+            broken.setattr("clearing.settlement.queries.store_ends", break_off)
+            with pytest.raises(ConnectionError):
+                await li.post("/windows/1/approval")
+        async with house.database.reading() as session:
+            assert await ledger.standings(session, "transit") == before
+            assert not await ledger.links(session, "transit")
+        approved = (await li.post("/windows/1/approval")).json()
+    assert (approved["state"], approved["result_digest"]) == ("closed", proposed["result_digest"])
+    assert all(check["holds"] for check in approved["checks"])
+
+
 async def test_a_withdrawn_window_takes_no_more_and_is_proposed_anew(house: Any) -> None:
     bus = await house.enrol("BUS-A-0001")
     await bus.upload(1, list(house.town.tap(1, 0)))

@@ -25,7 +25,17 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 ISSUING_PAGES = ("/", "/cards", "/applications", "/sams", "/stock-room", "/audit")
-CLEARING_PAGES = ("/", "/batches", "/exceptions", "/accounts", "/windows", "/devices", "/loads", "/visits")
+CLEARING_PAGES = (
+    "/",
+    "/batches",
+    "/exceptions",
+    "/accounts",
+    "/windows",
+    "/devices",
+    "/open-taps",
+    "/loads",
+    "/visits",
+)
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,13 @@ def test_a_card_that_disagrees_with_what_was_seen_is_named(cards: dict[str, Witn
     assert not found.explained
 
 
+def test_what_is_released_and_paid_counts_once_and_what_is_paid_twice_is_seen(cards: dict[str, Witness]) -> None:
+    rows = [(f"{PAID.transaction}:{purpose}", purpose, "single", 200) for purpose in ("held", "release", "fare")]
+    assert audit(cards, [LOADED, *auditor._movements(rows)], ledger_minor=4800).explained
+    held_and_paid = audit(cards, [LOADED, *auditor._movements([rows[0], rows[2]])], ledger_minor=4600)
+    assert Item(ItemKind.NEVER_HAPPENED, PAID.transaction, 400) in held_and_paid.items
+
+
 def test_only_what_posts_a_load_counts_as_one() -> None:
     pending = f"load:{CARD.lower()}:2:3:1"
     rows = [
