@@ -72,7 +72,7 @@ _MEANING: dict[MedicalRefusal, tuple[HTTPStatus, str]] = {
     _R.FEE_LINES_MISSING: (_CONFLICT, "The charge batch has no fee lines"),
     _R.FEE_LINES_CHANGED: (_CONFLICT, "A fee line of this number is there already"),
     _R.TOTAL_DIFFERS: (_CONFLICT, "Hospital and fund do not count the same total"),
-    _R.ALREADY_SETTLED: (_CONFLICT, "The charge batch is settled; cancel first or use a new batch"),
+    _R.ALREADY_SETTLED: (_CONFLICT, "Settled already; cancel first, or send further outpatient items as a new batch"),
     _R.NO_POLICY: (_CONFLICT, "No policy says what is to be paid"),
     _R.SETTLEMENT_UNKNOWN: (_GONE, "There is no such settlement, or it is cancelled"),
     _R.LATER_SETTLEMENT_EXISTS: (_CONFLICT, "A later settlement of this person's year stands; cancel that one first"),

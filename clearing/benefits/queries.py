@@ -57,6 +57,14 @@ async def batch_is_settled(session: AsyncSession, institution: str, visit: str, 
     return await session.scalar(found) is not None
 
 
+async def visit_is_settled(session: AsyncSession, institution: str, visit: str) -> bool:
+    """Whether any batch of the visit is."""
+    found = select(SettlementRow.setl_id).where(
+        SettlementRow.institution == institution, SettlementRow.mdtrt_id == visit, _stands()
+    )
+    return await session.scalar(found.limit(1)) is not None
+
+
 async def standing_settlement(session: AsyncSession, institution: str, setl_id: str) -> SettlementRow | None:
     """The settlement, unless it is cancelled."""
     found = select(SettlementRow).where(

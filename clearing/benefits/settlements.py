@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from clearing.benefits import queries
 from clearing.benefits.answers import cancelled_output, settlement_output, trace_sentences
 from clearing.benefits.office import Desk, FundOffice, MedicalRefused, local_day
-from clearing.benefits.policy import NotInPolicy, Policy
+from clearing.benefits.policy import NotInPolicy, Per, Policy
 from clearing.benefits.rules import Benefit, Claim, adjudicate
 from clearing.benefits.tables import CancellationRow, InstitutionRow, SettlementRow, VisitRow, YearRow
 from clearing.benefits.visits import account_balance, visit_of
@@ -117,6 +117,7 @@ async def _adjudicated(
     lines = await queries.fee_lines(session, case.institution.institution, data.mdtrt_id, data.chrg_bchno)
     if not lines:
         raise MedicalRefused(MedicalRefusal.FEE_LINES_MISSING, f"batch {data.chrg_bchno} of visit {data.mdtrt_id}")
+    await _refuse_second_bill_of_a_stay(session, case, data.med_type)
     claim = Claim(
         care=data.med_type,
         insured_class=case.visit.insured_class,
@@ -132,6 +133,18 @@ async def _adjudicated(
         detail = f"the fund has fee lines of {benefit.total}, medfee_sumamt is {data.medfee_sumamt}"
         raise MedicalRefused(MedicalRefusal.TOTAL_DIFFERS, detail)
     return benefit
+
+
+async def _refuse_second_bill_of_a_stay(session: AsyncSession, case: _Case, care: MedicalType) -> None:
+    """What is counted by stay would count one stay twice; a policy by the year takes any number of batches."""
+    rules = case.policy.care.get(care)
+    if rules is None or Per.STAY not in (rules.deductible.per, rules.bands_per):
+        return
+    if await queries.visit_is_settled(session, case.visit.institution, case.visit.mdtrt_id):
+        detail = (
+            f"a stay is settled in one batch; cancel what is settled of visit {case.visit.mdtrt_id} and bill it whole"
+        )
+        raise MedicalRefused(MedicalRefusal.ALREADY_SETTLED, detail)
 
 
 async def _store(

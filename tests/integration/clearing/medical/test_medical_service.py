@@ -286,6 +286,23 @@ async def test_a_batch_is_settled_once(counter: Any) -> None:
     assert await refusal(counter.send(lines)) is R.FEE_LINES_CHANGED
 
 
+async def test_a_stay_is_billed_once_an_outpatient_visit_in_batches(counter: Any) -> None:
+    person = await counter.present()
+    await counter.visit(person, [("50000", ItemClass.A)])
+    await counter.send(counter.lines_request(person, [("1000", ItemClass.A)], batch="2"))
+    first, second = (
+        counter.settle_request(person, total, batch=batch, med_type=MedicalType.INPATIENT)
+        for total, batch in (("50000", "1"), ("1000", "2"))
+    )
+    await counter.send(first)
+    assert await refusal(counter.send(second)) is R.ALREADY_SETTLED
+    outpatient = counter.settle_request(person, "1000", batch="2")
+    await counter.send(outpatient)
+    await counter.send(counter.cancel_request(person, outpatient.msgid))
+    await counter.send(counter.cancel_request(person, first.msgid))
+    await counter.send(counter.settle_request(person, "1000", batch="2", med_type=MedicalType.INPATIENT))
+
+
 async def test_a_fund_without_cover_settles_nothing(counter: Any) -> None:
     request = await counter.visit(await counter.present(), [("200000", ItemClass.A)])
     assert await refusal(counter.send(request)) is R.FUND_WITHOUT_COVER
