@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rulebook.batch import batch
-from rulebook.record import Kind, MalformedRecord, Outcome, Record
+from rulebook.record import Event, Kind, MalformedRecord, Outcome, Record, Verdict
 
 BATCH_LIMIT = 1000
 _LOCK_WAIT_S = 0.1  # nobody else has business in this file, and a rider waits 300 ms in all
@@ -87,7 +87,8 @@ class Journal:
         return tuple(self._read(query, first, last))
 
     def pending_intents(self) -> tuple[Record, ...]:
-        """Intents nobody knows the end of: without an outcome, or with outcome UNKNOWN and no finding."""
+        """Intents to be finished at the card's next contact: without an outcome, with outcome UNKNOWN, or done with a MAC2
+        that no PSAM judged; and no finding."""
         return tuple(self._pending.values())
 
     def pending_of(self, issuer: bytes, serial: bytes) -> Record | None:
@@ -132,7 +133,7 @@ class Journal:
         self._last = record.journal_sequence
         if record.kind is Kind.INTENT:
             self._pending[record.journal_sequence] = record
-        elif record.kind is Kind.FINDING or record.outcome in _SETTLED:
+        elif _settles(record):
             self._pending.pop(record.refers_to, None)
 
     def _read(self, query: str, *parameters: int) -> Iterator[Record]:
@@ -141,3 +142,11 @@ class Journal:
                 yield Record.decode(body)
             except MalformedRecord as error:
                 raise JournalDamaged(f"a row of the journal is no record: {error}") from error
+
+
+def _settles(record: Record) -> bool:
+    """A debit whose MAC2 no PSAM judged is done, yet nothing opened for it: it stays to be met again."""
+    unopened = record.event is not Event.LOAD and record.mac2_verdict is Verdict.NOT_ASKED
+    if record.kind is Kind.OUTCOME and record.outcome is Outcome.DONE and unopened:
+        return False
+    return record.kind is Kind.FINDING or record.outcome in _SETTLED

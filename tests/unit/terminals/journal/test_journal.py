@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rulebook.batch import unseal
-from rulebook.record import Event, Kind, Outcome, Record
+from rulebook.record import Event, Kind, Outcome, Record, Verdict
 from terminals.journal import Journal, JournalDamaged
 
 DEVICE = "BUS-A-0012"
@@ -62,13 +62,27 @@ def test_sequences_begin_with_one_and_have_no_gap(journal: Journal) -> None:
     [
         ([], True),
         ([ending(1, Outcome.UNKNOWN)], True),
-        ([ending(1, Outcome.DONE)], False),
+        ([replace(ending(1, Outcome.DONE), mac2_verdict=Verdict.RIGHT)], False),
+        ([replace(ending(1, Outcome.DONE), mac2_verdict=Verdict.WRONG)], False),
+        ([replace(ending(1, Outcome.DONE), mac2_verdict=Verdict.NOT_ASKED)], True),
+        ([replace(ending(1, Outcome.DONE), event=Event.LOAD)], False),
         ([ending(1, Outcome.REFUSED)], False),
         ([ending(1, Outcome.UNKNOWN), ending(1, Outcome.VOID)], False),
         ([ending(1, Outcome.UNKNOWN), ending(1, Outcome.DONE, Kind.FINDING)], False),
         ([ending(2, Outcome.DONE)], True),
     ],
-    ids=["nothing", "unknown", "done", "refused", "void", "finding", "of another"],
+    ids=[
+        "nothing",
+        "unknown",
+        "done",
+        "mac2 wrong",
+        "mac2 not asked",
+        "load done",
+        "refused",
+        "void",
+        "finding",
+        "of another",
+    ],
 )
 def test_an_intent_is_pending_until_its_end_is_known(
     journal: Journal, tmp_path: Path, after: list[Record], pending: bool
