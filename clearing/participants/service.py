@@ -21,7 +21,8 @@ from clearing.participants.rules import City
 from clearing.participants.tables import CityRow, TariffRow
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
-from rulebook.tariff import Tariff, load_tariff
+from rulebook.tariff import MalformedTariff, Tariff, load_tariff
+from rulebook.tariff.tariff import OPERATOR
 
 
 class VersionDiffers(Exception):
@@ -65,7 +66,10 @@ async def open_personal_accounts(session: AsyncSession, *, now: datetime) -> int
 
 async def publish_tariff(session: AsyncSession, document: Mapping[str, Any], *, now: datetime) -> int:
     """Put a tariff document in force; its version. Raises ``MalformedTariff`` or ``VersionDiffers``."""
-    version = load_tariff(document).version
+    tariff = load_tariff(document)
+    version = tariff.version
+    if faults := _faults_of_bearers(tariff, await city(session)):
+        raise MalformedTariff(faults)
     known = await session.get(TariffRow, version)
     if known is None:
         session.add(TariffRow(version=version, document=dict(document), published_at=now))
@@ -73,6 +77,17 @@ async def publish_tariff(session: AsyncSession, document: Mapping[str, Any], *, 
     elif known.document != document:
         raise VersionDiffers(f"tariff version {version} is published with other content; publish {version + 1}")
     return version
+
+
+def _faults_of_bearers(tariff: Tariff, of: City) -> list[str]:
+    """A window with a concession on nobody's account could never be closed."""
+    there = {account.code for account in of.accounts()}
+    bearers = sorted({discount.bearer for discount in tariff.discounts} - {OPERATOR})
+    return [
+        f"discounts: bearer is {bearer}; no participant has the account {code(Kind.SUBSIDY_RECEIVABLE, bearer)}"
+        for bearer in bearers
+        if code(Kind.SUBSIDY_RECEIVABLE, bearer) not in there
+    ]
 
 
 async def city(session: AsyncSession) -> City:

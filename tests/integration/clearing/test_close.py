@@ -11,9 +11,12 @@ from sqlalchemy import select
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
+from clearing.participants.service import publish_tariff
 from clearing.settlement.model import ImpossibleEvent, WindowEvent, WindowState, next_state
 from clearing.settlement.tables import DecisionRow
 from rulebook.money import Amount
+from rulebook.tariff import MalformedTariff
+from rulebook.tariff.demonstration import demonstration_document
 
 
 def _nets(view: dict[str, Any], book: str = "transit") -> dict[str, int]:
@@ -98,6 +101,17 @@ async def test_an_approval_that_breaks_off_posts_nothing_and_can_be_given_again(
         approved = (await li.post("/windows/1/approval")).json()
     assert (approved["state"], approved["result_digest"]) == ("closed", proposed["result_digest"])
     assert all(check["holds"] for check in approved["checks"])
+
+
+async def test_a_tariff_with_a_concession_that_nobody_bears_is_not_put_in_force(house: Any) -> None:
+    document = demonstration_document(version=2)
+    document |= {"stations": [], "sections": [], "virtual_transfers": []}
+    document["discounts"] = [
+        each | {"bearer": "no-fund"} for each in document["discounts"] if "entries" not in each.get("when", {})
+    ]
+    with pytest.raises(MalformedTariff, match="bearer is no-fund; no participant has the account"):
+        async with house.database.transaction() as session:
+            await publish_tariff(session, document, now=datetime(2026, 9, 15, tzinfo=UTC))
 
 
 async def test_a_withdrawn_window_takes_no_more_and_is_proposed_anew(house: Any) -> None:
