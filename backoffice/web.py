@@ -133,12 +133,12 @@ async def current_staff(request: Request, here: ServiceDep, moment: Now) -> Staf
 StaffDep = Annotated[Staff, Depends(current_staff)]
 
 
-def require_role(role: str) -> Callable[[Staff], Staff]:
-    """FastAPI dependency factory: the signed-in member of staff, who must have ``role``; 403 otherwise."""
+def require_role(*roles: str) -> Callable[[Staff], Staff]:
+    """FastAPI dependency factory: the signed-in member of staff, who must have one of ``roles``; 403 otherwise."""
 
     def dependency(staff: StaffDep) -> Staff:
-        if role not in staff.roles:
-            raise HTTPException(403, f"This needs the role {role} / 需要角色 {role}")
+        if staff.roles.isdisjoint(roles):
+            raise HTTPException(403, f"This needs the role {' or '.join(roles)} / 需要角色 {' 或 '.join(roles)}")
         return staff
 
     return dependency

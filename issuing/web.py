@@ -15,6 +15,7 @@ APPROVER = "approver"
 
 Clerk = Annotated[Staff, Depends(require_role(CLERK))]
 Approver = Annotated[Staff, Depends(require_role(APPROVER))]
+ClerkOrApprover = Annotated[Staff, Depends(require_role(CLERK, APPROVER))]
 
 
 def vault(request: Request) -> Vault:

@@ -86,7 +86,9 @@ class Counter:
                 await drive_async(_whole(job), AsyncPorts(card=self._card, vault=ports.ask, persist=ports.persist))
             return await self._finish(chip, job, ports)
         except ReadBackDiffers as difference:
-            return await self._scrap(chip, job, ports, str(difference))
+            # A SAM may hold masters by now: only a second person may call it destroyed.
+            end = self._scrap if job.terminal_number is None else self._differs
+            return await end(chip, job, ports, str(difference))
         except Refused as refusal:  # scrapped or finished elsewhere while it was being written
             problem = refusal.problem
             return await self._break(chip, job, ports, problem.reason, problem.detail or problem.title)
@@ -108,6 +110,9 @@ class Counter:
         async with self._here.database.transaction() as session:
             await production.broke(session, chip, ports.written, f"{reason} {detail}".strip(), now=now)
         return _result(chip, job, Outcome.BROKEN, reason=reason, detail=detail)
+
+    async def _differs(self, chip: bytes, job: Job, ports: _Ports, detail: str) -> Result:
+        return await self._break(chip, job, ports, "read_back_differs", detail)
 
     async def _scrap(self, chip: bytes, job: Job, ports: _Ports, detail: str) -> Result:
         now = self._here.clock.now()

@@ -111,6 +111,8 @@ def _make_files(directory: ApplicationSpec, plan: Plan, *, resumed: bool) -> Dia
         yield from _create(make.create_file(file), resumed=resumed)
     if directory.purse is not None:
         yield from _create(make.create_purse(directory.purse), resumed=resumed)
+    if directory.container is not None:
+        yield from _create(make.create_container(directory.container), resumed=resumed)
     if any(file.access.write is Level.APPLICATION for file in directory.files):
         yield from open_application(directory, plan)
     for file in directory.files:

@@ -105,10 +105,16 @@ async def broke(
 async def scrap(session: AsyncSession, chip_serial: bytes, *, reason: str, by: str, now: datetime) -> None:
     """Take a chip out for good, named; its application waits for another blank. Raises ``Refused``."""
     blank = await stock.locked(session, chip_serial)
-    in_production = blank.state == BlankState.IN_PRODUCTION
+    row = await _production(session, chip_serial) if blank.state == BlankState.IN_PRODUCTION else None
+    if row is not None and row.terminal_number is not None and row.started_by == by:
+        raise Refused(
+            403,
+            "A second person scraps a SAM",
+            f"{by} was writing this SAM, and it may hold master keys; somebody else must see it destroyed",
+            reason="second_person_needed",
+        )
     await stock.move(session, blank, BlankEvent.SCRAP, by=by, now=now, reason=reason)
-    if in_production:
-        row = await _production(session, chip_serial)
+    if row is not None:
         row.last_break = reason
         if row.application is not None:
             await applications.move(session, [row.application], ApplicationEvent.SCRAP)

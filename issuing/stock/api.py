@@ -10,7 +10,7 @@ from issuing.applications.api import Count
 from issuing.personalisation.service import scrap
 from issuing.stock.rules import BlankKind
 from issuing.stock.service import counts, receive
-from issuing.web import Approver, Clerk
+from issuing.web import Approver, ClerkOrApprover
 from rulebook.messages.base import Hex, Message
 
 router = APIRouter(prefix="/stock", tags=["stock"])
@@ -56,8 +56,11 @@ async def post_delivery(body: Delivery, here: ServiceDep, staff: Approver, now: 
 
 
 @router.post("/{chip_serial}/scrapping")
-async def post_scrapping(chip_serial: Hex, body: Scrapping, here: ServiceDep, staff: Clerk, now: Now) -> Count:
-    """A blank, or a chip torn in production, is destroyed; its application waits for another blank."""
+async def post_scrapping(
+    chip_serial: Hex, body: Scrapping, here: ServiceDep, staff: ClerkOrApprover, now: Now
+) -> Count:
+    """A blank, or a chip torn in production, is destroyed; its application waits for another blank. A SAM that is
+    in production may hold masters: whoever writes it does not scrap it."""
     async with here.database.transaction() as session:
         await scrap(session, chip_serial, reason=body.reason, by=staff.name, now=now)
         shown = chip_serial.hex().upper()

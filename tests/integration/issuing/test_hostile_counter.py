@@ -111,9 +111,23 @@ async def test_a_chip_of_the_counters_own_making_is_never_registered(
     assert await registered(app) == 0
 
 
-async def test_more_to_come_for_ever_comes_to_an_end(present: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "CHIP_LIMIT_S", 0.2)
+async def test_more_to_come_for_ever_comes_to_an_end(present: Office) -> None:
     result = await present(0, response("00" * 200 + "61FF"))
+    assert (result.outcome, result.reason) == (Outcome.BROKEN, "card_gone")
+
+
+async def test_right_answers_that_never_get_done_come_to_an_end(
+    present: Office, factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "CHIP_LIMIT_S", 0.3)
+    card, hurried = factory.blank(0), Liar.receive
+
+    async def slow(self: Liar) -> str:
+        await asyncio.sleep(0.02)
+        return await hurried(self)
+
+    monkeypatch.setattr(Liar, "receive", slow)
+    result = await present(0, lambda question: json.dumps(answer(question, card)))
     assert (result.outcome, result.reason) == (Outcome.BROKEN, "too_long")
 
 
@@ -167,3 +181,30 @@ async def test_one_application_at_two_counters_makes_one_card(
     assert first.outcome is Outcome.BROKEN
     assert second.outcome is (Outcome.REFUSED if application else Outcome.BROKEN)
     assert second.serial != first.serial
+
+
+async def test_a_sam_that_may_hold_masters_is_scrapped_by_a_second_person(
+    app: FastAPI,
+    vault: SoftwareVault,
+    present: Office,
+    factory: Any,
+    clerk: httpx.AsyncClient,
+    approver: httpx.AsyncClient,
+) -> None:
+    """Else its maker could spoil one answer of the read-back, and carry home a working SAM that the books call scrapped."""
+    card, chip = factory.blank(10), factory.chip_serial(10).hex()
+
+    def spoilt(question: dict[str, Any]) -> str:
+        said = answer(question, card)
+        if question["transmit"].startswith("00b0"):
+            said["response"] = "00" * (len(said["response"]) // 2 - 2) + "9000"
+        return json.dumps(said)
+
+    liar = Liar(card, spoilt)
+    counter = Counter(app.state.service, vault, RelayedCard(liar.send, liar.receive), by="issuing-clerk")
+    result = await counter.present(Presented())
+    assert (result.outcome, result.reason) == (Outcome.BROKEN, "read_back_differs")
+    body = {"reason": "read back wrong"}
+    alone = await clerk.post(f"/stock/{chip}/scrapping", json=body)
+    assert (alone.status_code, alone.json()["reason"]) == (403, "second_person_needed")
+    assert (await approver.post(f"/stock/{chip}/scrapping", json=body)).status_code == 200
