@@ -32,12 +32,16 @@ async def gather(session: AsyncSession, number: int, business_day: date) -> Wind
     records = await intake.records_of_window(session, number)
     waiting = await intake.records_named(session, await queries.suspended_before(session, number))
     before = await _result_before(session, number)
+    # Between freezing and approval the window before has its transfers, but the chain does not say so yet.
+    taken = {numbered.transfer.id for numbered in before.transfers} if before else set()
     return WindowInputs(
         number=number,
         context=await _context(session, here, business_day, (*records, *waiting), before),
         records=records,
         waiting=waiting,
-        online=tuple([t for book in sorted(here.keepers) for t in await ledger.unlinked(session, book)]),
+        online=tuple(
+            [t for book in sorted(here.keepers) for t in await ledger.unlinked(session, book) if t.id not in taken]
+        ),
         parties=here.parties(),
         keepers=here.keepers,
         opening=Opening(

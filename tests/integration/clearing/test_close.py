@@ -185,8 +185,11 @@ async def test_a_transfer_posted_between_freezing_and_approval_is_the_next_windo
     async with house.staff("wang") as wang, house.staff("li") as li:
         proposed = (await wang.post("/windows/1/closing")).json()
         await _post(house, "late", "float-at-bank", "agent-prefunded:agent-1", 1)
+        preview = (await wang.get("/windows/2")).json()
         approved = (await li.post("/windows/1/approval")).json()
     assert approved["result_digest"] == proposed["result_digest"]
+    agent = next(p for p in preview["positions"] if p["participant"] == "agent-1")
+    assert (agent["opening_minor"], agent["closing_minor"], preview["counts"]["transfers"]) == (5000000, 5000001, 1)
     async with house.database.reading() as session:
         assert [t.id for t in await ledger.unlinked(session, "transit")] == ["late"]
 
