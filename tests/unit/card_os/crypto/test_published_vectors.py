@@ -160,7 +160,7 @@ def test_every_published_vector_is_accounted_for():
 
 def test_there_is_no_suite_that_a_vector_was_left_out_for():
     """Whoever adds SM4 moves its vectors up."""
-    assert [algorithm.name for algorithm in Algorithm] == ["TRIPLE_DES"]
+    assert [algorithm.name for algorithm in Algorithm if algorithm.name.startswith("SM")] == []
 
 
 def test_the_vectors_held_elsewhere_are_there():
