@@ -162,3 +162,12 @@ def test_line_that_breaks_in_the_middle_is_a_card_that_left(
         with counter(clerk) as desk:
             result = desk.personalise(card)
     assert (result.outcome, result.resumed) == (Outcome.PERSONALISED, True)
+
+
+def test_counter_left_alone_asks_for_sign_in_again(url: str, factory: Any) -> None:
+    with signed_in(url, "issuing-clerk") as clerk, counter(clerk) as desk:
+        desk.personalise(factory.blank(900))  # unknown to the stock, yet heard of
+        clerk.get("/sign-in", headers={HEADER: "2026-09-15T06:20:00+08:00"})
+        clerk.get("/stock", headers={HEADER: "2026-09-15T06:31:00+08:00"})
+        with pytest.raises(ConnectionClosed, match="1008"):
+            desk.personalise(factory.blank(900))

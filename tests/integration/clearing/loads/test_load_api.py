@@ -93,7 +93,7 @@ async def client(clearing_database: Database) -> AsyncIterator[httpx.AsyncClient
     await fill(clearing_database)
     settings = Settings(service_token=SecretStr("t" * 16), session_secret=SecretStr("s" * 16), simulated_clock=True)
     here = Service(
-        name="backoffice",  # only names the folder of templates, and loads have no page
+        name="clearing",
         title=("清算", "Clearing"),
         settings=settings,
         database=clearing_database,
