@@ -8,17 +8,18 @@ from card_os.crypto.secure_messaging import LineProtectionFailed, deciphered
 from card_os.engine import commands
 from card_os.engine.context import PERMANENT_LOCK, TEMPORARY_LOCK, Context
 from card_os.engine.files import PURSE_BODY_SIZE, Key, key_body
+from card_os.engine.identity_store import container_size
 from card_os.engine.refusal import Refusal
 from card_os.engine.security import require_access, unprotected
 from card_os.profile.files import KeyType, Structure
-from card_os.profile.personalisation import HEADER, KEY_LENGTH
+from card_os.profile.personalisation import HEADER, KEY_LENGTH, PIN_LENGTHS
 
 _DIRECTORY = struct.Struct(">HB4x")
 _EF = struct.Struct(">HBBxx")
 _COUNTED = struct.Struct(">BBBBxx")
 _KEY_FILE = struct.Struct(">HxBxx")
 _PURSE = struct.Struct(">xxBxxBI")
-_PIN_LENGTHS = range(2, 7)
+_CONTAINER = struct.Struct(">BB")
 
 
 def create_file(context: Context, command: commands.CreateFile) -> bytes:
@@ -91,6 +92,21 @@ def _create_purse(context: Context, fid: int, parameters: bytes) -> None:
     )
 
 
+def _create_container(context: Context, fid: int, parameters: bytes) -> None:
+    pages, write = _CONTAINER.unpack(parameters)
+    if not pages:
+        raise Refusal(0x6A80)
+    context.files.create_file(
+        context.session.directory,
+        structure=Structure.CONTAINER,
+        fid=fid,
+        read=0x0F,
+        write=write,
+        size=container_size(pages),
+        count=pages,
+    )
+
+
 _CREATORS = {
     Structure.DEDICATED: _create_directory,
     Structure.KEYS: _create_key_file,
@@ -99,6 +115,7 @@ _CREATORS = {
     Structure.FIXED: lambda *arguments: _create_counted(Structure.FIXED, *arguments),
     Structure.CYCLIC: lambda *arguments: _create_counted(Structure.CYCLIC, *arguments),
     Structure.PURSE: _create_purse,
+    Structure.CONTAINER: _create_container,
 }
 
 
@@ -128,7 +145,7 @@ def _key_data(context: Context, command: commands.WriteKey) -> tuple[bytes, byte
     except LineProtectionFailed as failure:
         raise Refusal(0x6988) from failure
     header, value = bytes(data[: HEADER.size]), bytes(data[HEADER.size :])
-    lengths = _PIN_LENGTHS if header[:1] == bytes((KeyType.PIN,)) else (KEY_LENGTH,)
+    lengths = PIN_LENGTHS if header[:1] == bytes((KeyType.PIN,)) else (KEY_LENGTH,)
     if header[:1] not in _KEY_TYPES or len(value) not in lengths:
         raise Refusal(0x6A80)
     return header, value

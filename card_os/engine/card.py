@@ -5,9 +5,10 @@ Everything on it was put there by commands; see ``stock`` for what a blank one h
 
 from __future__ import annotations
 
-from card_os.engine import administration, commands, parsing, purse, reading, sam, security
+from card_os.engine import administration, commands, identity, parsing, purse, reading, sam, security
 from card_os.engine.context import Context, Random
 from card_os.engine.files import FileSystem
+from card_os.engine.keymaker import KeyMaker
 from card_os.engine.memory import Memory
 from card_os.engine.refusal import Refusal
 from card_os.engine.state import Session
@@ -17,18 +18,20 @@ from card_os.wire.status import StatusWord
 
 
 class Card:
-    """``memory`` holds a card made by ``stock``; ``random(n)`` gives n unpredictable bytes (challenges, session randoms)."""
+    """``memory`` holds a card made by ``stock``; ``random(n)`` gives n unpredictable bytes (challenges, session randoms);
+    without a ``key_maker`` the card refuses to generate key pairs."""
 
-    def __init__(self, memory: Memory, random: Random) -> None:
+    def __init__(self, memory: Memory, random: Random, *, key_maker: KeyMaker | None = None) -> None:
         self._memory = memory
         self._random = random
+        self._key_maker = key_maker
         self.reset()
 
     def reset(self) -> None:
         """Power down and up: unfinished writes are completed or forgotten, the MF is selected, all rights are gone."""
         store = Store(self._memory)
         files = FileSystem(store)
-        self._context = Context(store, files, Session(files.master_file), self._random)
+        self._context = Context(store, files, Session(files.master_file), self._random, key_maker=self._key_maker)
 
     @property
     def chip_serial(self) -> bytes:
@@ -40,6 +43,8 @@ class Card:
         context = self._context
         context.challenge, context.session.challenge = context.session.challenge, b""
         try:
+            if identity.is_own(context, command):
+                return ResponseApdu(identity.answer(context, command), StatusWord.OK)
             parsed = parsing.parse(command)
             if isinstance(parsed, commands.SelectFile | commands.SelectName):
                 return self._select(parsed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from card_os.engine.files import Directory, FileSystem
+from card_os.engine.keymaker import KeyMaker
 from card_os.engine.refusal import Refusal
 from card_os.engine.state import Session
 from card_os.engine.store import Store
@@ -26,6 +27,7 @@ class Context:
     session: Session
     random: Random
     challenge: bytes = b""
+    key_maker: KeyMaker | None = None
 
     def lock_of(self, directory: Directory) -> int:
         """0, TEMPORARY_LOCK or PERMANENT_LOCK: the first byte of the DF's body."""

@@ -2,7 +2,8 @@
 
 Object: structure1 parent2 fid2 read1 write1 count1 recordLength1 extra4 size2 ‖ body. Body by structure:
 DF: lock1 nameLength1 name16 · key: header7 length1 value16 · purse: see ``purse`` · transparent: the bytes · fixed, cyclic:
-next1 used1 records · variable: used2 then ``length1 ‖ record``. Only bodies change after creation, so the directory is read
+next1 used1 records · variable: used2 then ``length1 ‖ record`` · container: see ``identity_store``. Only bodies change after
+creation, so the directory is read
 once at power-up and values are read from memory whenever they are wanted.
 """
 
@@ -72,6 +73,7 @@ class Directory:
     keys: dict[tuple[int, int], int] = field(default_factory=dict)
     key_file: ElementaryFile | None = None
     purse: ElementaryFile | None = None
+    container: ElementaryFile | None = None
 
 
 class FileSystem:
@@ -129,7 +131,11 @@ class FileSystem:
         extra: int = 0,
     ) -> None:
         """``size`` of the body; it starts as zeros."""
-        if fid in directory.files or (structure is Structure.PURSE and directory.purse):
+        if (
+            fid in directory.files
+            or (structure is Structure.PURSE and directory.purse)
+            or (structure is Structure.CONTAINER and directory.container)
+        ):
             raise Refusal(0x6A89)
         header = (structure, directory.number, fid, read, write, count, record_length, extra)
         self._append(header, bytes(size))
@@ -162,6 +168,8 @@ def _enter(directory: Directory, file: ElementaryFile) -> None:
         directory.key_file = file
     elif file.structure is Structure.PURSE:
         directory.purse = file
+    elif file.structure is Structure.CONTAINER:
+        directory.container = file
     else:
         directory.by_sfi[file.sfi] = file
 

@@ -10,6 +10,7 @@ from card_os.engine.security import require_access, unprotected
 from card_os.engine.store import Change
 from card_os.profile.access import Level, access_byte
 from card_os.profile.files import Structure
+from card_os.profile.identity import PROPERTIES
 from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu
 from card_os.wire.identifiers import SFI_PUBLIC
 from card_os.wire.tlv import Tlv, encode_all
@@ -50,7 +51,10 @@ def _enter(context: Context, directory: Directory) -> tuple[bytes, int]:
 
 
 def _control_information(context: Context, directory: Directory) -> bytes:
-    """6F{84 name, A5{9F0C file 15}}: issuer data only where the file is free to read (standards.md §1.1, §4.2)."""
+    """6F{84 name, A5{9F0C file 15}}: issuer data only where the file is free to read (standards.md §1.1, §4.2).
+    The identity application answers its property template instead."""
+    if directory.container is not None:
+        return PROPERTIES
     public = directory.by_sfi.get(SFI_PUBLIC)
     issuer_data = b""
     if public is not None and public.structure is Structure.TRANSPARENT and public.read == _FREE:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from card_os.crypto.secret import Secret
 from card_os.engine.files import Directory, ElementaryFile
+from card_os.engine.identity_state import IdentityState
 from card_os.engine.refusal import Refusal
 
 
@@ -76,9 +77,13 @@ class Session:
     capp_cache: dict[tuple[int, int], bytes] = field(default_factory=dict)
     sam: SamTransaction | None = None
     sam_key: Secret | None = None
+    identity: IdentityState = field(default_factory=IdentityState)
 
     def select(self, directory: Directory) -> None:
-        """Make ``directory`` current: its register, file and any begun transaction fall. ``card_state`` stays until reset."""
+        """Make ``directory`` current: its register, file and any begun transaction fall. ``card_state`` stays until reset,
+        what was proved to the identity application until another DF is selected (73 part 2 §3.1.1)."""
+        if directory is not self.directory:
+            self.identity = IdentityState()
         self.directory, self.file, self.own_state = directory, None, 0
         self.drop_transactions()
 

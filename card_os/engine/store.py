@@ -71,6 +71,10 @@ class Store:
         self.commit([(_HEAP_END_AT, (offset + len(body)).to_bytes(4, "big"))])
         return offset
 
+    def write_unreached(self, offset: int, data: bytes) -> None:
+        """Write cells that no committed state names, before a commit that will. Not atomic, and need not be."""
+        self._memory.write(offset, data)
+
     def commit(self, changes: Sequence[Change]) -> None:
         """All of ``changes`` or none of them."""
         entries = b"".join([_ENTRY.pack(offset, len(data)) + data for offset, data in changes])

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Any
 
+from card_os.crypto.suites import Algorithm
 from card_os.profile.access import Level
 from card_os.profile.codecs import Layout, RecordSet
 
 
 @unique
 class Structure(IntEnum):
-    """The structure byte of CREATE FILE (standards.md §1.5)."""
+    """The structure byte of CREATE FILE (standards.md §1.5); CONTAINER is ours."""
 
     TRANSPARENT = 0x28
     FIXED = 0x2A
     VARIABLE = 0x2C
     CYCLIC = 0x2E
     PURSE = 0x2F
+    CONTAINER = 0x30
     DEDICATED = 0x38
     KEYS = 0x3F
 
@@ -78,9 +80,19 @@ class PurseSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """The room of the identity application's objects and private keys, in pages of 256 bytes."""
+
+    fid: int
+    pages: int
+    write: Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySpec:
     """One key. ``label`` is the value of the vault's KeyLabel; ``next_state`` what a successful EXTERNAL AUTHENTICATE
-    reaches; ``tries`` the wrong ones it bears in a row (0: uncounted)."""
+    reaches; ``tries`` the wrong ones it bears in a row (0: uncounted); ``algorithm`` an ``Algorithm`` of the suites, or
+    ``crypto.block.AES_128`` of an identity application's management key."""
 
     label: str
     type: KeyType
@@ -88,11 +100,12 @@ class KeySpec:
     version: int = 1
     next_state: Level = Level.FREE
     tries: int = 0
+    algorithm: int = Algorithm.TRIPLE_DES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinSpec:
-    """One PIN, 2 to 6 bytes of BCD."""
+    """One PIN, 2 to 6 bytes of BCD; the identity application's have 8 bytes of ASCII."""
 
     id: int
     tries: int
@@ -109,6 +122,7 @@ class ApplicationSpec:
     keys: tuple[KeySpec, ...] = ()
     pins: tuple[PinSpec, ...] = ()
     purse: PurseSpec | None = None
+    container: ContainerSpec | None = None
 
     def file(self, sfi: int) -> FileSpec:
         """Raises ``LookupError``."""

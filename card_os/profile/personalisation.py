@@ -15,12 +15,22 @@ import struct
 from card_os.crypto.secure_messaging import enciphered, with_mac
 from card_os.crypto.suites import TRIPLE_DES, Algorithm
 from card_os.profile.access import Level, access_byte
-from card_os.profile.files import ApplicationSpec, FileSpec, KeySpec, KeyType, PinSpec, PurseSpec, Structure
+from card_os.profile.files import (
+    ApplicationSpec,
+    ContainerSpec,
+    FileSpec,
+    KeySpec,
+    KeyType,
+    PinSpec,
+    PurseSpec,
+    Structure,
+)
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.identifiers import KEY_FILE
 
 HEADER = struct.Struct(">7B")
 KEY_LENGTH = 16
+PIN_LENGTHS = (2, 3, 4, 5, 6, 8)
 ADD_KEY = 0x01
 _NOT_USED = 0xFF
 _APPLICATION_FILE_ID = 0x95
@@ -59,6 +69,11 @@ def create_purse(purse: PurseSpec) -> CommandApdu:
     return _create(purse.fid, Structure.PURSE, rest)
 
 
+def create_container(container: ContainerSpec) -> CommandApdu:
+    """CREATE FILE of the identity application's container: 30 pages1 write1 (ours)."""
+    return _create(container.fid, Structure.CONTAINER, bytes((container.pages, access_byte(container.write))))
+
+
 def _counter(tries: int) -> int:
     """High nibble maximum, low nibble remaining; FF is uncounted (ours)."""
     return tries << 4 | tries if tries else _NOT_USED
@@ -67,7 +82,7 @@ def _counter(tries: int) -> int:
 def key_header(key: KeySpec) -> bytes:
     """The 7 bytes before the key's value."""
     return HEADER.pack(
-        key.type, _FREE, _ADMINISTRATION, key.version, Algorithm.TRIPLE_DES, key.next_state, _counter(key.tries)
+        key.type, _FREE, _ADMINISTRATION, key.version, key.algorithm, key.next_state, _counter(key.tries)
     )
 
 
@@ -103,8 +118,8 @@ def write_wrapped_key(key: KeySpec, wrapped: bytes, *, line_key: bytes, challeng
 
 
 def write_pin(pin: PinSpec, value: bytes, *, line_key: bytes, challenge: bytes) -> CommandApdu:
-    """WRITE KEY of a PIN, ``value`` 2 to 6 bytes of BCD."""
-    if not 2 <= len(value) <= 6:
-        raise ValueError(f"the PIN has {len(value)} bytes; it must have 2 to 6")
+    """WRITE KEY of a PIN, ``value`` 2 to 6 bytes of BCD, or 8 bytes for the identity application."""
+    if len(value) not in PIN_LENGTHS:
+        raise ValueError(f"the PIN has {len(value)} bytes; it must have 2 to 6, or 8")
     cryptogram = enciphered(line_key, pin_header(pin) + value)
     return _write(KeyType.PIN, pin.id, cryptogram, line_key=line_key, challenge=challenge, update=False)

@@ -24,6 +24,7 @@ class KeyLabel(StrEnum):
     TAC = "tac"
     SAM_MAINTENANCE = "sam-maintenance"
     SOCIAL_INTERNAL = "social-internal"  # internal authentication of the social-security application
+    IDENTITY_MANAGEMENT = "identity-management"  # management key 9B of the identity application
     SOCIAL_UPDATE = "social-update"  # external authentication for writing EF06 (standards.md §5.2: UK)
 
 
