@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 
 from backoffice.staff import Staff
 from backoffice.web import Now, ServiceDep, require_role
@@ -47,7 +47,14 @@ async def report_lost(device: str, staff: Steward, here: ServiceDep, moment: Now
     return Response(status_code=204)
 
 
-@router.get("/parameters")
-async def parameters(_: DeviceDep, here: ServiceDep) -> Parameters:
+@router.get("/parameters", response_model=Parameters)
+async def parameters(
+    _: DeviceDep, here: ServiceDep, response: Response, if_none_match: Annotated[str, Header()] = ""
+) -> Parameters | Response:
+    """The tag names tariff and list version; a device that has both is told so in a few bytes."""
     async with here.database.reading() as session:
+        tag = await service.parameters_tag(session)
+        if if_none_match == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        response.headers["ETag"] = tag
         return await service.parameters(session)

@@ -77,6 +77,11 @@ async def report_lost(session: AsyncSession, device: str, *, now: datetime) -> N
     await session.flush()
 
 
+async def parameters_tag(session: AsyncSession) -> str:
+    """An entity tag (RFC 9110 §8.8.3) that changes with what ``parameters`` answers."""
+    return f'"{(await newest_tariff(session)).version}-{(await deny_list(session)).version}"'
+
+
 async def parameters(session: AsyncSession) -> Parameters:
     """The newest tariff and the whole deny list."""
     tariff = await newest_tariff(session)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import httpx
@@ -35,6 +38,14 @@ class HostRefused(Exception):
         self.problem = problem
 
 
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """Parameters with the entity tag they came with."""
+
+    tag: str
+    parameters: Parameters
+
+
 class Uplink:
     """Every call raises ``HostSilent`` when no answer or a server error comes back (whether the host acted is unknown:
     repeat, or ask where it stands) and ``HostRefused`` when it answers no. ``client`` brings time-outs and transport."""
@@ -43,6 +54,7 @@ class Uplink:
         self._base_url = base_url.rstrip("/")
         self._key = device_key
         self._client = client
+        self._parameters: _Tagged | None = None
 
     @property
     def device(self) -> str:
@@ -62,8 +74,15 @@ class Uplink:
         self._call("POST", "/devices/enrolments", to_wire(signed), _JSON)
 
     def parameters(self) -> Parameters:
-        """Tariff and deny list as the device should work by from now on."""
-        return _read(Parameters, self._call("GET", "/parameters", b"", _JSON))
+        """Tariff and deny list as the device should work by from now on. What has not changed is not sent again
+        (RFC 9110 §13.1.2: If-None-Match)."""
+        known = self._parameters
+        response = self._call("GET", "/parameters", b"", _JSON, {"If-None-Match": known.tag} if known else {})
+        if known is not None and response.status_code == httpx.codes.NOT_MODIFIED:
+            return known.parameters
+        parameters = _read(Parameters, response)
+        self._parameters = _Tagged(response.headers["etag"], parameters) if "etag" in response.headers else None
+        return parameters
 
     def upload(self, journal: Journal) -> int:
         """Send every batch there is, oldest first; how many were acknowledged. A batch that got no answer is sent
@@ -86,9 +105,11 @@ class Uplink:
         endpoint = endpoint_of(message)
         return _read(endpoint.answer, self._call("POST", endpoint.path, to_wire(message), _JSON))
 
-    def _call(self, method: str, path: str, body: bytes, media_type: str) -> httpx.Response:
+    def _call(
+        self, method: str, path: str, body: bytes, media_type: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> httpx.Response:
         request = self._client.build_request(
-            method, self._base_url + path, content=body, headers={"Content-Type": media_type}
+            method, self._base_url + path, content=body, headers={"Content-Type": media_type, **headers}
         )
         signed = f"{method} {request.url.path}\n".encode() + body
         request.headers["Citycard-Device"] = self.device
@@ -99,7 +120,7 @@ class Uplink:
             raise HostSilent(f"{method} {path}: {type(error).__name__}") from error
         if response.is_server_error or response.status_code in _NOT_NOW:
             raise HostSilent(f"{method} {path}: the service answered {response.status_code}")
-        if not response.is_success:
+        if not response.is_success and response.status_code != httpx.codes.NOT_MODIFIED:
             raise HostRefused(_problem(response))
         return response
 
@@ -114,7 +135,7 @@ class Uplink:
                     raise httpx.DecodingError(f"an answer of more than {ANSWER_LIMIT} bytes")
         finally:
             response.close()
-        headers = {"content-type": response.headers.get("content-type", "")}
+        headers = {name: response.headers[name] for name in ("content-type", "etag") if name in response.headers}
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 

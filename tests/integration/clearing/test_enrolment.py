@@ -22,6 +22,24 @@ async def test_an_enrolled_device_gets_tariff_and_deny_list(house: Any, denied: 
     assert [entry.serial for entry in parameters.deny_list] == [denied(2).serial]
 
 
+async def test_a_device_that_has_the_newest_parameters_is_told_so_until_one_changes(house: Any, denied: Any) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    tag = (await bus.send("GET", "/parameters")).headers["etag"]
+    asked = bus.key.sign(b"GET /parameters\n")
+    headers = {
+        "Citycard-Device": "BUS-A-0001",
+        "Citycard-Signature": base64.b64encode(asked).decode(),
+        "If-None-Match": tag,
+    }
+    unchanged = await bus.client.get("/parameters", headers=headers)
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
+    house.facts.append(denied(2))
+    await house.pull()
+    changed = await bus.client.get("/parameters", headers=headers)
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+
+
 async def test_a_repeated_enrolment_changes_nothing_and_another_key_is_refused(house: Any) -> None:
     code = await house.invite("BUS-A-0001")
     first, other = _device(house, "BUS-A-0001"), _device(house, "BUS-A-0001")

@@ -137,6 +137,27 @@ def test_parameters_are_read_back(key: DeviceKey) -> None:
     assert parameters.deny_list[0].serial == b"\x11" * 10
 
 
+def test_parameters_that_have_not_changed_are_not_sent_again(key: DeviceKey) -> None:
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("if-none-match"))
+        version = 1 if len(asked) < 3 else 2
+        if asked[-1] == f'"{version}"':
+            return httpx.Response(304, headers={"ETag": asked[-1]})
+        body = {"tariff_version": version, "tariff": {}, "list_version": 0, "deny_list": []}
+        return httpx.Response(200, json=body, headers={"ETag": f'"{version}"'})
+
+    line = uplink(key, answer)
+    assert [line.parameters().tariff_version for _ in range(4)] == [1, 1, 2, 2]
+    assert asked == [None, '"1"', '"1"', '"2"']
+
+
+def test_not_modified_without_having_asked_is_no_answer(key: DeviceKey) -> None:
+    with pytest.raises(HostSilent):
+        uplink(key, lambda _: httpx.Response(304)).parameters()
+
+
 def test_each_message_goes_to_its_endpoint_and_comes_back_as_its_answer(key: DeviceKey) -> None:
     challenge = PresenceChallenge(challenge=bytes(16), expires_at=datetime(2026, 9, 15, tzinfo=UTC))
     table = [
