@@ -19,7 +19,7 @@ _EF = struct.Struct(">HBBxx")
 _COUNTED = struct.Struct(">BBBBxx")
 _KEY_FILE = struct.Struct(">HxBxx")
 _PURSE = struct.Struct(">xxBxxBI")
-_CONTAINER = struct.Struct(">BB")
+_CONTAINER = struct.Struct(">BBxxxx")
 
 
 def create_file(context: Context, command: commands.CreateFile) -> bytes:

@@ -70,8 +70,9 @@ def create_purse(purse: PurseSpec) -> CommandApdu:
 
 
 def create_container(container: ContainerSpec) -> CommandApdu:
-    """CREATE FILE of the identity application's container: 30 pages1 write1 (ours)."""
-    return _create(container.fid, Structure.CONTAINER, bytes((container.pages, access_byte(container.write))))
+    """CREATE FILE of the identity application's container: 30 pages1 write1 FF FF FF FF (ours)."""
+    rest = bytes((container.pages, access_byte(container.write), *[_NOT_USED] * 4))
+    return _create(container.fid, Structure.CONTAINER, rest)
 
 
 def _counter(tries: int) -> int:

@@ -38,6 +38,8 @@ def read_back(plan: Plan) -> Dialogue[None]:
     yield from authenticate(KEY_MASTER_FILE, final)
     yield from _files(plan.spec.master_file, plan)
     for application in plan.spec.applications:
+        if application.container is not None:
+            continue  # an identity application: ``identity_application`` proves its management key and reads it back
         yield from ask_card(commands.select_name(application.name))
         if any(key.type is KeyType.EXTERNAL for key in application.keys):
             yield from open_application(application, plan)
