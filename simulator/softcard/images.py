@@ -2,7 +2,7 @@
 
 Form, version 1 (all numbers big-endian): magic ``CITYCARD`` 8 · version 2 · chip serial 8 · size 4 · SHA-256 32 · content. The
 content is the card's memory cell by cell, ``size`` bytes; the hash is over everything else in the file. What the cells mean
-is said by their own first four bytes (``card_os.engine.store``). An image holds the card's keys: it is written for its owner only.
+is said by their own first four bytes (``card_os.engine.store``). An image holds the card's keys: only its owner may read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the golden images of one release: ``make_images.py v0.1``. Run once for each release, before it; never change a released folder.
+"""Make the golden images of one release: ``make_images.py v0.1``. Run once for each release; a released folder never changes.
 
 Each image has an entry in ``expected.json``: commands and what the card must answer to them for ever after a power-up
 (for a SELECT the status word alone).

@@ -1,0 +1,84 @@
+"""The cards the kit speaks to when it may make its own: each time as they left the office."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from random import Random
+
+from card_os.engine.bytecard import ByteCard
+from card_os.engine.card import Card
+from card_os.engine.stock import blank_card
+from card_os.profile.files import KeyType
+from card_os.profile.personalisation import write_key
+from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
+from card_os.profile.transit import TRANSIT
+from card_os.wire import commands
+from card_os.wire.dialogue import Dialogue, ask_card
+from card_os.wire.identifiers import KEY_MASTER_FILE, MASTER_FILE
+from hardware.readers.drive import Ports, drive
+from hardware.vault.demonstration import ISSUING_LABELS
+from hardware.vault.software import SoftwareVault
+from hardware.vault.vault import KeyLabel, MasterKey
+from issuing.personalisation.dialogue import authenticate
+from issuing.personalisation.identity import ISSUER
+from simulator.conformance.kit_files import CardKind
+from simulator.softcard.demonstration import demonstration_memory
+from simulator.softcard.demonstration_sams import demonstration_sam_memory
+from simulator.softcard.memory import CardMemory
+
+NUMBER = 1
+PUBLISHED_KEY = bytes.fromhex("11223344556677888877665544332211")
+"""Load and purchase key of the published PBOC examples (cnblogs ttss p/4280376, p/4280430; shared/card/vectors.json)."""
+
+
+def make_card(kind: CardKind, random: bytes) -> ByteCard:
+    """A card in its first state; ``random`` is what its random source repeats, or empty for a seeded one."""
+    source = _repeating(random) if random else Random(NUMBER).randbytes
+    return ByteCard(Card(CardMemory(_cells(kind)), source))
+
+
+@cache
+def _cells(kind: CardKind) -> bytes:
+    return _MAKERS[kind]().content
+
+
+def _repeating(pattern: bytes) -> Callable[[int], bytes]:
+    return lambda length: (pattern * (length // len(pattern) + 1))[:length]
+
+
+def _blank() -> CardMemory:
+    memory, chip = CardMemory(), NUMBER.to_bytes(8, "big")
+    vault = SoftwareVault.demonstration(ISSUING_LABELS)
+    blank_card(memory, chip, vault.child_key(MasterKey(KeyLabel.TRANSPORT), [chip]), Random(NUMBER).randbytes)
+    return memory
+
+
+def _with_published_key() -> CardMemory:
+    memory = demonstration_memory(NUMBER)
+    card = ByteCard(Card(memory, Random(NUMBER).randbytes))
+    vault = SoftwareVault.demonstration(ISSUING_LABELS)
+    factors = [ISSUER, bytes.fromhex(f"9910{NUMBER:012d}")]
+    drive(_replace_keys(vault.child_key(MasterKey(KeyLabel.MAINTENANCE), factors)), Ports(card=card))
+    return memory
+
+
+def _replace_keys(maintenance: bytes) -> Dialogue[None]:
+    yield from ask_card(commands.select_fid(MASTER_FILE))
+    yield from authenticate(KEY_MASTER_FILE, maintenance)
+    yield from ask_card(commands.select_fid(TRANSIT.fid))
+    for key in TRANSIT.keys:
+        if key.type in (KeyType.LOAD, KeyType.PURCHASE):
+            challenge = (yield from ask_card(commands.get_challenge())).data
+            command = write_key(key, PUBLISHED_KEY, line_key=maintenance, challenge=challenge, update=True)
+            yield from ask_card(command)
+
+
+_MAKERS: dict[CardKind, Callable[[], CardMemory]] = {
+    CardKind.T_UNION: lambda: demonstration_memory(NUMBER),
+    CardKind.CITIZEN: lambda: demonstration_memory(NUMBER),
+    CardKind.PUBLISHED_KEY: _with_published_key,
+    CardKind.TRANSIT_SAM: lambda: demonstration_sam_memory(TRANSIT_SAM, NUMBER),
+    CardKind.HOSPITAL_SAM: lambda: demonstration_sam_memory(HOSPITAL_SAM, NUMBER),
+    CardKind.BLANK: _blank,
+}
