@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -58,6 +59,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, reason in reasons.items():
             if item.get_closest_marker(marker) is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+# Counts that tests leave with ``record_property``, summed over all workers and printed at the end.
+_COUNTED = {"cuts": "cuts of power over {tests} sweeps of a command", "commands": "commands in {tests} fuzzed runs"}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for listed in terminalreporter.stats.values() for report in listed if hasattr(report, "when")]
+    for name, meaning in _COUNTED.items():
+        counts = [value for r in reports if r.when == "call" for key, value in r.user_properties if key == name]
+        if counts:
+            terminalreporter.write_line(f"{sum(counts):,} {meaning.format(tests=len(counts))}")
 
 
 @pytest.fixture(scope="session")

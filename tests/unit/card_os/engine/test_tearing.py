@@ -1,8 +1,7 @@
-"""Power goes at every byte of every write of a command: the card holds the old or the new state, never a mix."""
+"""What a torn card lets one do afterwards. That it holds the old or the new state at every byte: ``../tearing``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,102 +13,16 @@ from card_os.wire import identifiers as names
 from card_os.wire.apdu import CommandApdu
 from simulator.softcard.memory import CardMemory
 
-TRIP = bytes(range(48))
 TERMINAL = bytes.fromhex("991000000042")
-
-
-def state(desk) -> tuple[bytes, ...]:
-    """Everything a terminal can see: balance, counters, files, proofs."""
-    card = desk.card
-    card.reset()
-
-    def ask(command: CommandApdu) -> bytes:
-        answer = card.transmit(command)
-        return answer.data + answer.sw.to_bytes()
-
-    ask(cmd.select_name(names.TRANSIT_AID))
-    reads = [cmd.get_balance(), cmd.read_binary(0x15), cmd.read_binary(0x17)]
-    reads += [cmd.read_record(sfi, number) for sfi in (0x18, 0x1A, 0x1E) for number in (1, 2, 3)]
-    reads += [cmd.get_transaction_prove(transaction_type=kind, sequence=number) for kind in (2, 9) for number in (0, 1)]
-    counters = [
-        ask(cmd.initialize_for_load(key_id=1, amount_minor=0, terminal=TERMINAL))[4:6],
-        ask(cmd.initialize_for_purchase(key_id=1, amount_minor=0, terminal=TERMINAL))[4:6],
-    ]
-    return (*(ask(command) for command in reads), *counters)
-
-
-def loaded(desk, sam, kit) -> None:
-    desk.send(cmd.select_name(names.TRANSIT_AID))
-    kit.load(desk, 5000)
-    kit.purchase(desk, sam, 100, trip=bytes(48))
-
-
-def begin_debit(desk, sam, kit) -> CommandApdu:
-    return kit.begin_purchase(desk, sam, 300, trip=TRIP)
-
-
-def begin_credit(desk, sam, kit) -> CommandApdu:
-    return kit.begin_load(desk, 700)
-
-
-def begin_update(desk, sam, kit) -> CommandApdu:
-    desk.authenticate(names.KEY_APPLICATION, kit.child("application"))
-    return cmd.update_binary(0x17, bytes(range(40)))
-
-
-def begin_append(desk, sam, kit) -> CommandApdu:
-    desk.authenticate(names.KEY_APPLICATION, kit.child("application"))
-    return cmd.append_record(0x1E, TRIP)
-
-
-COMMANDS: dict[str, Callable[[Any, Any, Any], CommandApdu]] = {
-    "DEBIT with two cached records": begin_debit,
-    "CREDIT FOR LOAD": begin_credit,
-    "UPDATE BINARY": begin_update,
-    "APPEND RECORD": begin_append,
-}
-
-
-@pytest.mark.parametrize("spoil", [False, True], ids=["clean", "spoilt cell"])
-@pytest.mark.parametrize("name", COMMANDS)
-def test_old_or_new_state_at_every_byte(card, card_memory, transit_sam, kit, name, spoil):
-    loaded(card, transit_sam, kit)
-    image = card_memory.content
-
-    def fresh() -> tuple[Any, CardMemory, CommandApdu]:
-        memory = CardMemory(image)
-        desk = kit.Desk(Card(memory, kit.counting_random()))
-        desk.send(cmd.select_name(names.TRANSIT_AID))
-        return desk, memory, COMMANDS[name](desk, transit_sam, kit)
-
-    old = state(kit.Desk(Card(CardMemory(image), kit.counting_random())))
-    desk, _, command = fresh()
-    answer = desk.send(command)
-    new = state(desk)
-    assert old != new
-    seen = set()
-    for cut in range(100_000):
-        desk, memory, command = fresh()
-        memory.cut_after(cut, spoil=spoil)
-        try:
-            assert desk.send(command) == answer
-            break
-        except PowerLost:
-            memory.restore_power()
-        torn = state(desk)
-        assert torn in (old, new), f"mixed state after {cut} bytes"
-        seen.add(torn)
-        assert state(desk) == torn, "recovery is repeatable"
-    else:
-        pytest.fail("the command never finished")
-    assert seen == {old, new}
+NEW_PIN = bytes.fromhex("654321")
 
 
 def test_a_torn_debit_that_was_done_can_be_proved(card, transit_sam, kit):
-    loaded(card, transit_sam, kit)
+    card.send(cmd.select_name(names.TRANSIT_AID))
+    kit.load(card, 5000)
     ask = cmd.initialize_for_purchase(key_id=1, amount_minor=0, terminal=TERMINAL)
     before = cmd.PurchaseInitialized.parse(card.send(ask))
-    debited = cmd.Debited.parse_debit(card.send(begin_debit(card, transit_sam, kit)))
+    debited = cmd.Debited.parse_debit(card.send(kit.begin_purchase(card, transit_sam, 300, trip=bytes(48))))
     card.card.reset()
     card.send(cmd.select_name(names.TRANSIT_AID))
     prove = cmd.get_transaction_prove(transaction_type=9, sequence=before.offline_sequence)
@@ -190,3 +103,24 @@ def test_personalisation_torn_at_any_byte_leaves_a_card_that_starts(kit):
         assert again in (0x9000, 0x6A89)
         desk.send(cmd.select_fid(application.fid))
     assert cut > 40
+
+
+def test_a_pin_torn_while_changing_opens_with_exactly_one_of_the_two(card_memory: CardMemory, kit: Any) -> None:
+    image, answers = card_memory.content, set()
+    for cut in range(10_000):
+        memory = CardMemory(image)
+        desk = kit.Desk(Card(memory, kit.counting_random()))
+        desk.send(cmd.select_name(names.TRANSIT_AID))
+        command = CommandApdu(0x80, 0x5E, 0x01, names.PIN, kit.PIN + b"\xff" + NEW_PIN)
+        memory.cut_after(cut)
+        try:
+            desk.send(command)
+            break
+        except PowerLost:
+            memory.restore_power()
+        desk.card.reset()
+        desk.send(cmd.select_name(names.TRANSIT_AID))
+        verdicts = tuple(desk.card.transmit(cmd.verify_pin(names.PIN, pin)).sw.value for pin in (kit.PIN, NEW_PIN))
+        assert verdicts.count(0x9000) == 1, f"after {cut} bytes: {verdicts}"
+        answers.add(verdicts.index(0x9000))
+    assert answers == {0, 1}
