@@ -96,6 +96,8 @@ def _listening(preferred: int) -> socket.socket:
     for port in (preferred, 0):
         listening = socket.socket()
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # uvicorn takes any handed-over socket for a unix one and leaves Nagle's delay on: 40 ms for every answer.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listening.bind(("127.0.0.1", port))
             listening.listen()
