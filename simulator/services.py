@@ -25,6 +25,8 @@ from backoffice.migration import upgrade
 DATABASE = "citycard_demonstration"
 _PREFERRED_PORTS = {"issuing": 8701, "clearing": 8702}
 _START_LIMIT_S = 60
+# Part of Debian's essential util-linux; a simulation that is killed -9 leaves no service behind.
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 
 class ServiceFailed(RuntimeError):
@@ -113,7 +115,7 @@ def _service(
     name: str, listening: socket.socket, environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     descriptor = listening.fileno()
-    command = [sys.executable, "-m", "uvicorn", f"{name}.app:from_environment", "--factory"]
+    command = [*_DIES_WITH_US, sys.executable, "-m", "uvicorn", f"{name}.app:from_environment", "--factory"]
     options = ["--fd", str(descriptor), "--no-access-log", "--timeout-graceful-shutdown", "3"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 (our own command)
