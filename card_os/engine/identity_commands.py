@@ -13,9 +13,6 @@ from card_os.wire import identity as wire
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.tlv import MalformedTlv, Tlv, parse
 
-_DIGITS = frozenset(b"0123456789")
-_SHORTEST_PIN = 6
-
 
 @dataclass(frozen=True, slots=True)
 class Verify:
@@ -110,20 +107,6 @@ def _objects(raw: bytes) -> tuple[Tlv, ...]:
         raise Refusal(0x6A80) from problem
 
 
-def _is_pin(value: bytes) -> bool:
-    """Six to eight ASCII digits, FF on the right (73 part 2 §2.4.3)."""
-    digits = value.rstrip(b"\xff")
-    return len(value) == wire.REFERENCE_LENGTH and len(digits) >= _SHORTEST_PIN and _DIGITS.issuperset(digits)
-
-
-def _is_puk(value: bytes) -> bool:
-    """Eight bytes of any kind; tools pad a shorter one with FF."""
-    return len(value) == wire.REFERENCE_LENGTH
-
-
-_FORMS = {wire.PIN: _is_pin, wire.PUK: _is_puk}
-
-
 def _verify(apdu: CommandApdu) -> IdentityCommand:
     _require(apdu.p1 in (0x00, 0xFF), 0x6A86)
     _require(apdu.p2 == wire.PIN, 0x6A88)
@@ -142,18 +125,14 @@ def _halves(apdu: CommandApdu) -> tuple[Secret, Secret]:
 
 def _change(apdu: CommandApdu) -> IdentityCommand:
     _require(apdu.p1 == 0, 0x6A86)
-    _require(apdu.p2 in _FORMS, 0x6A88)
-    old, new = _halves(apdu)
-    _require(_FORMS[apdu.p2](new), 0x6A80)
-    return ChangeReferenceData(apdu.p2, old, new)
+    _require(apdu.p2 in (wire.PIN, wire.PUK), 0x6A88)
+    return ChangeReferenceData(apdu.p2, *_halves(apdu))
 
 
 def _reset_retry(apdu: CommandApdu) -> IdentityCommand:
     _require(apdu.p1 == 0, 0x6A86)
     _require(apdu.p2 == wire.PIN, 0x6A88)
-    puk, pin = _halves(apdu)
-    _require(_is_pin(pin), 0x6A80)
-    return ResetRetryCounter(puk, pin)
+    return ResetRetryCounter(*_halves(apdu))
 
 
 def _tag_and_rest(apdu: CommandApdu) -> tuple[int, tuple[Tlv, ...]]:

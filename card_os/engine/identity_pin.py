@@ -1,4 +1,8 @@
-"""PIN and PUK of the identity application. A try is written as spent before anything is compared (see ``security``)."""
+"""PIN and PUK of the identity application (73 part 2 §3.2.1 to §3.2.3).
+
+A try is written as spent before anything is compared and given back by the commit that follows success. Of several reasons
+to refuse, a blocked PIN or PUK (6983) goes before a new value of the wrong form (6A80), that before a wrong old one (63Cx).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from card_os.engine.store import Change
 from card_os.profile.files import KeyType
 from card_os.wire import identity as wire
 
+_DIGITS = frozenset(b"0123456789")
+_SHORTEST_PIN = 6
+
 
 def _reference(context: Context, reference: int) -> Key:
     key = context.files.key(context.session.directory, KeyType.PIN, reference)
@@ -26,11 +33,27 @@ def _tries_left(key: Key) -> int:
     return key.counter & 0xF
 
 
-def _compare(context: Context, key: Key, presented: bytes) -> None:
-    """Refuses with 6983 or 63Cx. After success the try is still spent: the caller's commit gives it back."""
+def _require_tries(key: Key) -> None:
+    if not _tries_left(key):
+        raise Refusal(0x6983)
+
+
+def _require_pin_form(value: bytes) -> None:
+    """Six to eight ASCII digits, FF on the right (§2.4.3). A PUK is eight bytes of any kind."""
+    digits = value.rstrip(b"\xff")
+    if len(digits) < _SHORTEST_PIN or not _DIGITS.issuperset(digits):
+        raise Refusal(0x6A80)
+
+
+def _matches(context: Context, key: Key, presented: bytes) -> bool:
+    """Refuses with 6983. After success the try is still spent: the caller's commit gives it back."""
     spend_try(context, key)
-    if not hmac.compare_digest(presented, key.value):
-        raise Refusal(0x63C0 | _tries_left(key) - 1)
+    return hmac.compare_digest(presented, key.value)
+
+
+def _wrong(key: Key) -> Refusal:
+    """``key`` as it was before the try."""
+    return Refusal(0x63C0 | _tries_left(key) - 1)
 
 
 def verify(context: Context, state: IdentityState, command: Verify) -> bytes:
@@ -38,32 +61,48 @@ def verify(context: Context, state: IdentityState, command: Verify) -> bytes:
     if command.forget:
         state.pin = False
     elif command.pin is None:
-        if not state.pin:
-            raise Refusal(0x63C0 | _tries_left(pin) if _tries_left(pin) else 0x6983)
+        _tell(pin, state)
     else:
-        state.pin = False
-        _compare(context, pin, command.pin)
+        state.pin = _matches(context, pin, command.pin)
+        if not state.pin:
+            raise _wrong(pin)
         restore_tries(context, pin)
-        state.pin = state.pin_fresh = True
+        state.pin_fresh = True
     return b""
 
 
+def _tell(pin: Key, state: IdentityState) -> None:
+    if not state.pin:
+        _require_tries(pin)
+        raise Refusal(0x63C0 | _tries_left(pin))
+
+
 def change_reference_data(context: Context, state: IdentityState, command: ChangeReferenceData) -> bytes:
-    """Old and new value; the counter comes back with the new one, in one commit."""
+    """The counter comes back with the new value, in one commit. A changed PIN counts as verified, a wrong one takes the
+    right away; the PUK opens nothing."""
     key = _reference(context, command.reference)
-    if command.reference == wire.PIN:
-        state.pin = False
-    _compare(context, key, command.old)
+    is_pin = command.reference == wire.PIN
+    _require_tries(key)
+    if is_pin:
+        _require_pin_form(command.new)
+    right = _matches(context, key, command.old)
+    if is_pin:
+        state.pin = right
+    if not right:
+        raise _wrong(key)
     context.store.commit([_replaced(key, command.new)])
-    state.pin = state.pin or command.reference == wire.PIN
     return b""
 
 
 def reset_retry_counter(context: Context, state: IdentityState, command: ResetRetryCounter) -> bytes:
-    """The PUK's counter, the PIN and the PIN's counter change together. The PIN is not verified by it (ours)."""
+    """The PUK's counter, the PIN and the PIN's counter change in one commit. A wrong PUK takes the PIN's right away; the
+    right one does not give it."""
     puk, pin = _reference(context, wire.PUK), _reference(context, wire.PIN)
-    state.pin = False
-    _compare(context, puk, command.puk)
+    _require_tries(puk)
+    _require_pin_form(command.pin)
+    if not _matches(context, puk, command.puk):
+        state.pin = False
+        raise _wrong(puk)
     context.store.commit([(puk.offset + KEY_COUNTER_AT, bytes((_full(puk),))), _replaced(pin, command.pin)])
     return b""
 
