@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
@@ -173,3 +175,76 @@ class PcscConnection:
 
     def _error(self, what: str, status: int) -> PcscError:
         return PcscError(f"PC/SC {what}: {self._scard.SCardGetErrorMessage(status)}", status)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderChange:
+    """A card came (``atr`` is its answer to reset, empty where it does not answer) or went (``atr`` None)."""
+
+    reader: str
+    atr: bytes | None
+
+
+class ReaderMonitor:
+    """Sees cards come into and go from several readers at once, without holding any of them.
+
+    Nothing is lost between two calls of ``changes``: a card that was replaced meanwhile is told as gone and come, by
+    pcscd's event counter (the upper half of a reader's state).
+    """
+
+    def __init__(self, readers: Iterable[str]) -> None:
+        """Raises ``PcscUnavailable``; ``ReaderUnusable`` where a name is unknown."""
+        self._scard = _scard()
+        self._context = _establish(self._scard)
+        self._seen = dict.fromkeys(readers, _Seen(self._scard.SCARD_STATE_UNAWARE, None))
+        known = _names(self._scard, self._context)
+        if missing := [reader for reader in self._seen if reader not in known]:
+            self.close()
+            there = ", ".join(known) or "none"
+            raise ReaderUnusable(f"no reader is called {', '.join(missing)}; there are: {there}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """A second call does nothing."""
+        context, self._context = self._context, None
+        if context is not None:
+            self._scard.SCardReleaseContext(context)
+
+    def changes(self, wait_s: float) -> tuple[ReaderChange, ...]:
+        """What happened since the call before, at the first call: every card there is. Waits at most ``wait_s`` seconds for
+        something to happen. Raises ``PcscError`` where the service ends or a reader is taken away."""
+        asked = [(reader, seen.state) for reader, seen in self._seen.items()]
+        status, states = self._scard.SCardGetStatusChange(self._context, int(wait_s * 1000), asked)
+        if status == self._scard.SCARD_E_TIMEOUT:
+            return ()
+        if status != self._scard.SCARD_S_SUCCESS:
+            raise PcscError(f"PC/SC watch: {self._scard.SCardGetErrorMessage(status)}", status)
+        return tuple(change for reader, state, atr in states for change in self._changed(reader, state, bytes(atr)))
+
+    def _changed(self, reader: str, state: int, atr: bytes) -> Iterator[ReaderChange]:
+        if state & (self._scard.SCARD_STATE_UNKNOWN | self._scard.SCARD_STATE_UNAVAILABLE):
+            raise ReaderUnusable(f"{reader} was taken away")
+        before, now = self._seen[reader], atr if state & self._scard.SCARD_STATE_PRESENT else None
+        self._seen[reader] = _Seen(state & ~self._scard.SCARD_STATE_CHANGED, now)
+        # pcscd may report the state a moment before it counts the event: one event alone is no replacement.
+        replaced = (state >> _EVENTS_AT) - (before.state >> _EVENTS_AT) & 0xFFFF > 1
+        if before.atr is not None and (now is None or replaced):
+            yield ReaderChange(reader, None)
+        if now is not None and (before.atr is None or replaced):
+            yield ReaderChange(reader, now)
+
+
+_EVENTS_AT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    state: int
+    atr: bytes | None

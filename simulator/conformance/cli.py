@@ -45,7 +45,7 @@ def check(
         typer.echo(f"citycard card check: {problem}", err=True)
         raise typer.Exit(2) from problem
     _print(outcomes)
-    raise typer.Exit(any(outcome.verdict is Verdict.FAILED for outcome in outcomes))
+    raise typer.Exit(int(any(outcome.verdict is Verdict.FAILED for outcome in outcomes)))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from simulator.softcard.memory import CardMemory
 @pytest.fixture(scope="session")
 def readers() -> Iterator[VirtualReaders]:
     try:
-        with private_readers(pairs=2) as running:
+        with private_readers(pairs=4) as running:
             yield running
     except DaemonUnavailable as missing:
         pytest.skip(str(missing))
