@@ -25,7 +25,8 @@ def _start(folder: Path) -> Any:
 @contextmanager
 def embedded_postgres(folder: Path) -> Iterator[URL]:
     """Start the server whose data is in ``folder`` (made when missing, in about a second) and give its administrator URL;
-    stopped at the end. It trusts its own machine's users: for the demonstration and tests, not for a city."""
+    stopped at the end:
+    the folder is one process's at a time. It trusts its own machine's users: for the demonstration and tests, not for a city."""
     server = _start(folder)
     query = parse_qs(urlsplit(server.get_uri()).query)
     try:
@@ -34,3 +35,5 @@ def embedded_postgres(folder: Path) -> Iterator[URL]:
         )
     finally:
         server.cleanup()
+        # A predecessor that was killed stays in the wheel's list of users for ever, and cleanup then leaves the server on.
+        server.stop()
