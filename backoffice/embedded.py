@@ -25,8 +25,8 @@ def _start(folder: Path) -> Any:
 @contextmanager
 def embedded_postgres(folder: Path) -> Iterator[URL]:
     """Start the server whose data is in ``folder`` (made when missing, in about a second) and give its administrator URL;
-    stopped at the end:
-    the folder is one process's at a time. It trusts its own machine's users: for the demonstration and tests, not for a city."""
+    stopped at the end. One process at a time uses a folder. The server trusts its own machine's users: for the
+    demonstration and tests, not for a city."""
     server = _start(folder)
     query = parse_qs(urlsplit(server.get_uri()).query)
     try:
