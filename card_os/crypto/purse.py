@@ -18,7 +18,11 @@ class TransactionType(IntEnum):
 
     DEPOSIT_LOAD = 0x01
     LOAD = 0x02
+    UNLOAD = 0x03
+    DEPOSIT_CASH = 0x04
+    DEPOSIT_PURCHASE = 0x05
     PURCHASE = 0x06
+    OVERDRAFT = 0x07
     COMPOUND = 0x09
 
 

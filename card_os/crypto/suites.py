@@ -1,13 +1,17 @@
-"""What a card application needs of an algorithm, and its 3DES form. SM4 follows as a second ``Suite``."""
+"""What a card application needs of an algorithm, in its 3DES and its SM4 form.
+
+A key's header says by its algorithm byte which of them it is used with; INITIALIZE answers the same byte.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, unique
+from types import MappingProxyType
 from typing import Protocol
 
-from card_os.crypto import des
-from card_os.crypto.diversification import child_of_levels
+from card_os.crypto import des, own_sm4_purse, sm4
+from card_os.crypto.diversification import child_of_levels, factor_column
 from card_os.crypto.mac import cbc_mac, fold, pad80, retail_mac
 from card_os.crypto.secret import Secret
 
@@ -19,6 +23,7 @@ class Algorithm(IntEnum):
     """The algorithm byte INITIALIZE answers. 00 = 3DES; a real card answered 01 and still used 3DES (standards.md §1.5)."""
 
     TRIPLE_DES = 0x00
+    SM4 = own_sm4_purse.ALGORITHM_BYTE  # ours
 
 
 class Suite(Protocol):
@@ -46,7 +51,10 @@ class Suite(Protocol):
         """The transaction authentication code under the 16-byte TAC key."""
 
     def line_mac(self, key: bytes, data: bytes, challenge: bytes) -> bytes:
-        """Secure-messaging MAC; ``challenge`` of 4 or 8 bytes makes the IV (standards.md §2.4)."""
+        """Secure-messaging MAC; ``challenge``, at most a block, makes the IV (standards.md §2.4, §2.6)."""
+
+    def cryptogram(self, key: bytes, challenge: bytes) -> bytes:
+        """The 8 bytes of an authentication over ``challenge``, at most a block and completed with 00."""
 
 
 class TripleDesSuite:
@@ -76,5 +84,50 @@ class TripleDesSuite:
     def line_mac(self, key: bytes, data: bytes, challenge: bytes) -> bytes:
         return retail_mac(key, pad80(data), challenge.ljust(self.block, b"\x00"))[:MAC_LENGTH]
 
+    def cryptogram(self, key: bytes, challenge: bytes) -> bytes:
+        return des.encrypt_ecb(key, challenge.ljust(self.block, b"\x00"))
+
+
+class Sm4Suite:
+    """SM4 (standards.md §2.6). The purse and its session keys are ours: ``own_sm4_purse``."""
+
+    algorithm = Algorithm.SM4
+    block = sm4.BLOCK
+
+    def child(self, master: bytes, factors: Sequence[bytes]) -> Secret:
+        """SM4(MK, f ‖ NOT f), level by level [C]."""
+        key = Secret(master)
+        for factor in factors:
+            key = Secret(sm4.encrypt_ecb(key, factor_column(factor)))
+        return key
+
+    def encrypt(self, key: bytes, data: bytes) -> bytes:
+        return sm4.encrypt_ecb(key, data)
+
+    def decrypt(self, key: bytes, data: bytes) -> bytes:
+        return sm4.decrypt_ecb(key, data)
+
+    def session_key(self, key: bytes, seed: bytes) -> Secret:
+        return own_sm4_purse.session_key(key, seed)
+
+    def transaction_mac(self, session_key: bytes, data: bytes) -> bytes:
+        return own_sm4_purse.transaction_mac(session_key, data)
+
+    def tac(self, tac_key: bytes, data: bytes) -> bytes:
+        return own_sm4_purse.transaction_mac(tac_key, data)
+
+    def line_mac(self, key: bytes, data: bytes, challenge: bytes) -> bytes:
+        """The four words of the last block XORed, as third-generation social-security cards do [P]."""
+        mac = sm4.cbc_mac(key, pad80(data, self.block), challenge.ljust(self.block, b"\x00"))
+        words = [int.from_bytes(mac[at : at + MAC_LENGTH], "big") for at in range(0, self.block, MAC_LENGTH)]
+        return (words[0] ^ words[1] ^ words[2] ^ words[3]).to_bytes(MAC_LENGTH, "big")
+
+    def cryptogram(self, key: bytes, challenge: bytes) -> bytes:
+        """left8 ⊕ right8 of the encrypted challenge, as ETC cards do [P]."""
+        return fold(sm4.encrypt_ecb(key, challenge.ljust(self.block, b"\x00")))
+
 
 TRIPLE_DES: Suite = TripleDesSuite()
+SM4: Suite = Sm4Suite()
+SUITES: Mapping[int, Suite] = MappingProxyType({suite.algorithm: suite for suite in (TRIPLE_DES, SM4)})
+"""By the algorithm byte."""

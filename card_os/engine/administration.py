@@ -1,4 +1,4 @@
-"""CREATE FILE, WRITE KEY and the application lock: the card's side of ``card_os.profile.personalisation``."""
+"""CREATE FILE and WRITE KEY: the card's side of ``card_os.profile.personalisation``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import struct
 
 from card_os.crypto.secure_messaging import LineProtectionFailed, deciphered
 from card_os.engine import commands
-from card_os.engine.context import PERMANENT_LOCK, TEMPORARY_LOCK, Context
-from card_os.engine.files import PURSE_BODY_SIZE, Key, key_body
+from card_os.engine.context import Context
+from card_os.engine.files import DEPOSIT_BODY_SIZE, PURSE_BODY_SIZE, Key, key_body
 from card_os.engine.identity_store import container_size
 from card_os.engine.refusal import Refusal
-from card_os.engine.security import require_access, unprotected
+from card_os.engine.security import require_access, suite_of, unprotected
 from card_os.profile.files import KeyType, Structure
 from card_os.profile.personalisation import HEADER, KEY_LENGTH, PIN_LENGTHS
+from card_os.wire.identifiers import DEPOSIT_FILE, PURSE_FILE
 
 _DIRECTORY = struct.Struct(">HB4x")
 _EF = struct.Struct(">HBBxx")
@@ -20,6 +21,9 @@ _COUNTED = struct.Struct(">BBBBxx")
 _KEY_FILE = struct.Struct(">HxBxx")
 _PURSE = struct.Struct(">xxBxxBI")
 _CONTAINER = struct.Struct(">BBxxxx")
+
+
+_PURSE_SIZES = {DEPOSIT_FILE: DEPOSIT_BODY_SIZE, PURSE_FILE: PURSE_BODY_SIZE}
 
 
 def create_file(context: Context, command: commands.CreateFile) -> bytes:
@@ -86,7 +90,7 @@ def _create_purse(context: Context, fid: int, parameters: bytes) -> None:
         fid=fid,
         read=0xF0,
         write=use,
-        size=PURSE_BODY_SIZE,
+        size=_PURSE_SIZES[fid],
         count=log_sfi,
         extra=limit,
     )
@@ -141,7 +145,7 @@ def write_key(context: Context, command: commands.WriteKey) -> bytes:
 def _key_data(context: Context, command: commands.WriteKey) -> tuple[bytes, bytes]:
     body, line_key = unprotected(context, context.files.master_file, command.secured)
     try:
-        data = deciphered(line_key.value, body)
+        data = deciphered(line_key.value, body, suite=suite_of(line_key))
     except LineProtectionFailed as failure:
         raise Refusal(0x6988) from failure
     header, value = bytes(data[: HEADER.size]), bytes(data[HEADER.size :])
@@ -158,27 +162,3 @@ def _replace(context: Context, known: Key, header: bytes, value: bytes) -> None:
     if header[0] != known.type:
         raise Refusal(0x6A80)
     context.store.commit([(known.offset, key_body(header, value))])
-
-
-def block_application(context: Context, command: commands.BlockApplication) -> bytes:
-    """Under the DF's own line protection key. A permanent lock stays."""
-    _lock(context, command, PERMANENT_LOCK if command.permanent else TEMPORARY_LOCK)
-    return b""
-
-
-def unblock_application(context: Context, command: commands.UnblockApplication) -> bytes:
-    _lock(context, command, 0)
-    return b""
-
-
-def _lock(context: Context, command: commands.BlockApplication | commands.UnblockApplication, lock: int) -> None:
-    directory = context.session.directory
-    if directory is context.files.master_file:
-        raise Refusal(0x6A81)  # locking the whole card is CARD BLOCK, which this card does not have
-    if context.lock_of(directory) == PERMANENT_LOCK:
-        raise Refusal(0x9303)
-    body, _ = unprotected(context, directory, command.secured)
-    if body:
-        raise Refusal(0x6700)
-    context.store.commit([(directory.offset, bytes((lock,)))])
-    context.session.drop_transactions()

@@ -5,7 +5,19 @@ Everything on it was put there by commands; see ``stock`` for what a blank one h
 
 from __future__ import annotations
 
-from card_os.engine import administration, commands, identity, parsing, purse, reading, sam, security
+from card_os.engine import (
+    administration,
+    commands,
+    identity,
+    locking,
+    offline,
+    online,
+    parsing,
+    purse,
+    reading,
+    sam,
+    security,
+)
 from card_os.engine.context import Context, Random
 from card_os.engine.files import FileSystem
 from card_os.engine.keymaker import KeyMaker
@@ -43,9 +55,11 @@ class Card:
         context = self._context
         context.challenge, context.session.challenge = context.session.challenge, b""
         try:
+            context.require_card_open()
             if identity.is_own(context, command):
                 return ResponseApdu(identity.answer(context, command), StatusWord.OK)
             parsed = parsing.parse(command)
+            locking.require_allowed(context, parsed)
             if isinstance(parsed, commands.SelectFile | commands.SelectName):
                 return self._select(parsed)
             return ResponseApdu(_perform(context, parsed), StatusWord.OK)
@@ -68,20 +82,24 @@ def _perform(context: Context, command: commands.Command) -> bytes:
             return reading.read_record(context, command)
         case commands.GetBalance():
             return purse.get_balance(context, command)
-        case commands.InitializeForPurchase():
-            return purse.initialize_for_purchase(context, command)
+        case commands.InitializeOffline():
+            return offline.initialize(context, command)
         case commands.UpdateCappCache():
-            return purse.update_capp_cache(context, command)
+            return offline.update_capp_cache(context, command)
         case commands.Debit():
-            return purse.debit(context, command)
+            return offline.debit(context, command)
         case commands.SamInitialize():
             return sam.initialize(context, command)
         case commands.SamCredit():
             return sam.credit(context, command)
-        case commands.InitializeForLoad():
-            return purse.initialize_for_load(context, command)
+        case commands.InitializeOnline():
+            return online.initialize(context, command)
         case commands.CreditForLoad():
-            return purse.credit_for_load(context, command)
+            return online.credit_for_load(context, command)
+        case commands.DebitForUnload():
+            return online.debit_for_unload(context, command)
+        case commands.UpdateOverdrawLimit():
+            return online.update_overdraw_limit(context, command)
         case commands.GetTransactionProve():
             return purse.get_transaction_prove(context, command)
         case commands.GetChallenge(length):
@@ -107,9 +125,11 @@ def _perform(context: Context, command: commands.Command) -> bytes:
         case commands.WriteKey():
             return administration.write_key(context, command)
         case commands.BlockApplication():
-            return administration.block_application(context, command)
+            return locking.block_application(context, command)
         case commands.UnblockApplication():
-            return administration.unblock_application(context, command)
+            return locking.unblock_application(context, command)
+        case commands.BlockCard():
+            return locking.block_card(context, command)
         case commands.SamSession():
             return sam.begin_session(context, command)
         case commands.SamEncrypt():

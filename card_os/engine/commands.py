@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from card_os.crypto.purse import TransactionType
 from card_os.crypto.secret import Secret
 from card_os.wire.apdu import CommandApdu
 
@@ -132,12 +133,21 @@ class UnblockApplication:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockCard:
+    secured: CommandApdu
+
+
+@dataclass(frozen=True, slots=True)
 class GetBalance:
+    purse: int
     value: int
 
 
 @dataclass(frozen=True, slots=True)
-class InitializeForLoad:
+class InitializeOnline:
+    """FOR LOAD, FOR UNLOAD, and (without amount) FOR UPDATE of the overdraft limit."""
+
+    kind: TransactionType
     key_id: int
     amount_minor: int
     terminal: bytes
@@ -151,8 +161,25 @@ class CreditForLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class InitializeForPurchase:
-    compound: bool
+class DebitForUnload:
+    date: bytes
+    time: bytes
+    mac2: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOverdrawLimit:
+    limit_minor: int
+    date: bytes
+    time: bytes
+    mac2: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InitializeOffline:
+    """FOR PURCHASE, FOR CASH WITHDRAW, FOR CAPP PURCHASE."""
+
+    kind: TransactionType
     key_id: int
     amount_minor: int
     terminal: bytes
@@ -167,6 +194,7 @@ class UpdateCappCache:
 
 @dataclass(frozen=True, slots=True)
 class Debit:
+    cash: bool
     terminal_sequence: int
     date: bytes
     time: bytes
@@ -229,10 +257,13 @@ Command: TypeAlias = (
     | WriteKey
     | BlockApplication
     | UnblockApplication
+    | BlockCard
     | GetBalance
-    | InitializeForLoad
+    | InitializeOnline
     | CreditForLoad
-    | InitializeForPurchase
+    | DebitForUnload
+    | UpdateOverdrawLimit
+    | InitializeOffline
     | UpdateCappCache
     | Debit
     | GetTransactionProve

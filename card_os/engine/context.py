@@ -33,6 +33,11 @@ class Context:
         """0, TEMPORARY_LOCK or PERMANENT_LOCK: the first byte of the DF's body."""
         return self.store.read(directory.offset, 1)[0]
 
+    def require_card_open(self) -> None:
+        """Refuses with 6A81 after CARD BLOCK, which locks the MF."""
+        if self.lock_of(self.files.master_file):
+            raise Refusal(0x6A81)
+
     def require_open(self, directory: Directory) -> None:
         """Refuses with 9303 (locked for good) or 6985 (locked)."""
         lock = self.lock_of(directory)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from card_os.engine.refusal import Refusal
 from card_os.engine.store import HEAP, Store
 from card_os.profile.files import KeyType, Structure
+from card_os.wire.identifiers import PURSE_FILE
 
 _OBJECT = struct.Struct(">BHHBBBBIH")
 _DIRECTORY_BODY = struct.Struct(">BB16s")
@@ -22,6 +23,7 @@ _KEY_BODY = struct.Struct(">7BB16s")
 _KEY = 0x01  # structure byte of a key object; no file has it
 _NO_PARENT = 0xFFFF
 PURSE_BODY_SIZE = 34
+DEPOSIT_BODY_SIZE = 37
 KEY_COUNTER_AT = 6
 
 
@@ -61,7 +63,7 @@ class Key:
 
 @dataclass(slots=True)
 class Directory:
-    """A DF. ``keys`` maps (type, id) to the body's offset."""
+    """A DF. ``keys`` maps (type, id) to the body's offset, ``purses`` FIDs (1 the deposit account, 2 the purse) to files."""
 
     number: int
     fid: int
@@ -72,8 +74,13 @@ class Directory:
     by_sfi: dict[int, ElementaryFile] = field(default_factory=dict)
     keys: dict[tuple[int, int], int] = field(default_factory=dict)
     key_file: ElementaryFile | None = None
-    purse: ElementaryFile | None = None
+    purses: dict[int, ElementaryFile] = field(default_factory=dict)
     container: ElementaryFile | None = None
+
+    @property
+    def purse(self) -> ElementaryFile | None:
+        """The electronic purse (EP)."""
+        return self.purses.get(PURSE_FILE)
 
 
 class FileSystem:
@@ -131,11 +138,7 @@ class FileSystem:
         extra: int = 0,
     ) -> None:
         """``size`` of the body; it starts as zeros."""
-        if (
-            fid in directory.files
-            or (structure is Structure.PURSE and directory.purse)
-            or (structure is Structure.CONTAINER and directory.container)
-        ):
+        if fid in directory.files or (structure is Structure.CONTAINER and directory.container):
             raise Refusal(0x6A89)
         header = (structure, directory.number, fid, read, write, count, record_length, extra)
         self._append(header, bytes(size))
@@ -167,7 +170,7 @@ def _enter(directory: Directory, file: ElementaryFile) -> None:
     if file.structure is Structure.KEYS:
         directory.key_file = file
     elif file.structure is Structure.PURSE:
-        directory.purse = file
+        directory.purses[file.fid] = file
     elif file.structure is Structure.CONTAINER:
         directory.container = file
     else:

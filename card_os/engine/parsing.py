@@ -5,19 +5,22 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from card_os.crypto.purse import TransactionType
 from card_os.crypto.secret import Secret
 from card_os.engine import commands
 from card_os.engine.refusal import Refusal
 from card_os.wire.apdu import CommandApdu
-from card_os.wire.commands import ELECTRONIC_PURSE
+from card_os.wire.commands import ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE
 
 _INITIALIZE = struct.Struct(">BI6s")
+_UPDATE = struct.Struct(">B6s")
 _CREDIT = struct.Struct(">4s3s4s")
 _DEBIT = struct.Struct(">I4s3s4s")
 _SAM_INITIALIZE = struct.Struct(">4sHIB4s3sBB8s8s")
 _SECURE = 0x04
 _FOLLOWING = 0x02
 _RECORD_NUMBER = 0x04
+_PURCHASE, _CASH, _UNLOAD = 1, 2, 3  # P1 of DEBIT
 
 
 def parse(apdu: CommandApdu) -> commands.Command:
@@ -94,7 +97,7 @@ def _append_record(apdu: CommandApdu) -> commands.Command:
 
 def _get_challenge(apdu: CommandApdu) -> commands.Command:
     _parameters(apdu, 0, 0)
-    _require(apdu.ne in (4, 8) and not apdu.data, 0x6700)
+    _require(apdu.ne in (4, 8, 16) and not apdu.data, 0x6700)
     return commands.GetChallenge(apdu.ne or 0)
 
 
@@ -145,25 +148,53 @@ def _unblock(apdu: CommandApdu) -> commands.Command:
     return commands.UnblockApplication(apdu)
 
 
+def _block_card(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    return commands.BlockCard(apdu)
+
+
 def _get_balance(apdu: CommandApdu) -> commands.Command:
-    _require(apdu.p1 <= 3 and apdu.p2 == ELECTRONIC_PURSE, 0x6A86)
+    _require(apdu.p1 <= 3 and apdu.p2 in (ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE), 0x6A86)
     _length(apdu, 0)
-    return commands.GetBalance(apdu.p1)
+    return commands.GetBalance(apdu.p2, apdu.p1)
+
+
+_TRANSACTIONS = {
+    (0x00, ELECTRONIC_DEPOSIT): TransactionType.DEPOSIT_LOAD,
+    (0x00, ELECTRONIC_PURSE): TransactionType.LOAD,
+    (0x01, ELECTRONIC_DEPOSIT): TransactionType.DEPOSIT_PURCHASE,
+    (0x01, ELECTRONIC_PURSE): TransactionType.PURCHASE,
+    (0x02, ELECTRONIC_DEPOSIT): TransactionType.DEPOSIT_CASH,
+    (0x03, ELECTRONIC_PURSE): TransactionType.COMPOUND,
+    (0x04, ELECTRONIC_DEPOSIT): TransactionType.OVERDRAFT,
+    (0x05, ELECTRONIC_DEPOSIT): TransactionType.UNLOAD,
+}
+_ONLINE = frozenset({TransactionType.DEPOSIT_LOAD, TransactionType.LOAD, TransactionType.UNLOAD})
 
 
 def _initialize(apdu: CommandApdu) -> commands.Command:
-    _require(apdu.p1 in (0x00, 0x01, 0x03) and apdu.p2 == ELECTRONIC_PURSE, 0x6A86)
+    kind = _TRANSACTIONS.get((apdu.p1, apdu.p2))
+    if kind is None:
+        raise Refusal(0x6A86)
+    if kind is TransactionType.OVERDRAFT:
+        _length(apdu, _UPDATE.size)
+        key_id, terminal = _UPDATE.unpack(apdu.data)
+        return commands.InitializeOnline(kind, key_id, 0, terminal)
     _length(apdu, _INITIALIZE.size)
-    key_id, amount, terminal = _INITIALIZE.unpack(apdu.data)
-    if apdu.p1 == 0x00:
-        return commands.InitializeForLoad(key_id, amount, terminal)
-    return commands.InitializeForPurchase(apdu.p1 == 0x03, key_id, amount, terminal)
+    make = commands.InitializeOnline if kind in _ONLINE else commands.InitializeOffline
+    return make(kind, *_INITIALIZE.unpack(apdu.data))
 
 
 def _credit(apdu: CommandApdu) -> commands.Command:
     _parameters(apdu, 0, 0)
     _length(apdu, _CREDIT.size)
     return commands.CreditForLoad(*_CREDIT.unpack(apdu.data))
+
+
+def _update_overdraft(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, 3 + _CREDIT.size)
+    return commands.UpdateOverdrawLimit(int.from_bytes(apdu.data[:3], "big"), *_CREDIT.unpack(apdu.data[3:]))
 
 
 def _capp(apdu: CommandApdu) -> commands.Command:
@@ -173,9 +204,12 @@ def _capp(apdu: CommandApdu) -> commands.Command:
 
 
 def _debit(apdu: CommandApdu) -> commands.Command:
-    _parameters(apdu, 1, 0)
+    _require(apdu.p1 in (_PURCHASE, _CASH, _UNLOAD) and apdu.p2 == 0, 0x6A86)
+    if apdu.p1 == _UNLOAD:
+        _length(apdu, _CREDIT.size)
+        return commands.DebitForUnload(*_CREDIT.unpack(apdu.data))
     _length(apdu, _DEBIT.size)
-    return commands.Debit(*_DEBIT.unpack(apdu.data))
+    return commands.Debit(apdu.p1 == _CASH, *_DEBIT.unpack(apdu.data))
 
 
 def _prove(apdu: CommandApdu) -> commands.Command:
@@ -227,9 +261,11 @@ _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x84, 0xD4): _write_key,
     (0x84, 0x1E): _block,
     (0x84, 0x18): _unblock,
+    (0x84, 0x16): _block_card,
     (0x80, 0x5C): _get_balance,
     (0x80, 0x50): _initialize,
     (0x80, 0x52): _credit,
+    (0x80, 0x58): _update_overdraft,
     (0x80, 0xDC): _capp,
     (0x80, 0x54): _debit,
     (0x80, 0x5A): _prove,

@@ -24,6 +24,17 @@ def find_tag(store: Store, file: ElementaryFile, tag: int) -> bytes:
     return record
 
 
+def number_of(store: Store, file: ElementaryFile, identifier: int) -> int:
+    """The number of the first record that begins with ``identifier``; ``identifier`` itself where there is none."""
+    number = 1
+    try:
+        while read_record(store, file, number)[:1] != bytes((identifier,)):
+            number += 1
+    except Refusal:
+        return identifier
+    return number
+
+
 def update(store: Store, file: ElementaryFile, number: int, data: bytes) -> list[Change]:
     """Replace a record by one of the same length. Refuses with 6A83, 6700."""
     offset, length = _locate(store, file, number)

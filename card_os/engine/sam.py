@@ -8,19 +8,26 @@ import struct
 from card_os.crypto import purse as macs
 from card_os.crypto.purse import TransactionType
 from card_os.crypto.session import purchase_session_key
-from card_os.crypto.suites import TRIPLE_DES, Algorithm
+from card_os.crypto.suites import SUITES
 from card_os.engine import commands
 from card_os.engine.context import Context
 from card_os.engine.files import ElementaryFile, Key, key_types
 from card_os.engine.refusal import Refusal
-from card_os.engine.security import require_key
+from card_os.engine.security import require_key, suite_of
 from card_os.engine.state import SamTransaction
 from card_os.profile.files import KeyType
 from card_os.wire.identifiers import SFI_SAM_TERMINAL, SFI_SAM_TRANSACTION_NUMBER
 
 _NUMBER = struct.Struct(">I")
 _LAST_NUMBER = 0xFFFFFFFF
-_TYPES = frozenset({TransactionType.PURCHASE, TransactionType.COMPOUND})
+_TYPES = frozenset(
+    {
+        TransactionType.DEPOSIT_CASH,
+        TransactionType.DEPOSIT_PURCHASE,
+        TransactionType.PURCHASE,
+        TransactionType.COMPOUND,
+    }
+)
 
 
 def initialize(context: Context, command: commands.SamInitialize) -> bytes:
@@ -29,14 +36,16 @@ def initialize(context: Context, command: commands.SamInitialize) -> bytes:
     if command.transaction_type not in _TYPES:
         raise Refusal(0x6A80)
     master = _purchase_master(context, command)
+    suite = SUITES[master.algorithm]
     number = _NUMBER.unpack(_read(context, _number_file(context)))[0]
     if number == _LAST_NUMBER:
         raise Refusal(0x9402)
     session_key = purchase_session_key(
-        TRIPLE_DES.child(master.value, (command.issuer, command.serial)),
+        suite.child(master.value, (command.issuer, command.serial)),
         card_random=command.card_random,
         offline_sequence=command.offline_sequence,
         terminal_sequence=number,
+        suite=suite,
     )
     mac1 = macs.purchase_mac1(
         session_key,
@@ -45,18 +54,19 @@ def initialize(context: Context, command: commands.SamInitialize) -> bytes:
         terminal=_terminal(context),
         date=command.date,
         time=command.time,
+        suite=suite,
     )
-    mac2 = macs.purchase_mac2(session_key, amount_minor=command.amount_minor)
+    mac2 = macs.purchase_mac2(session_key, amount_minor=command.amount_minor, suite=suite)
     context.session.sam = SamTransaction(mac2, number)
     return _NUMBER.pack(number) + mac1
 
 
 def _purchase_master(context: Context, command: commands.SamInitialize) -> Key:
     directory = context.session.directory
-    if command.algorithm == Algorithm.TRIPLE_DES:
+    if command.algorithm in SUITES:
         for key_id in key_types(directory, KeyType.SAM_PURCHASE):
             key = require_key(context, directory, KeyType.SAM_PURCHASE, key_id)
-            if key.version == command.key_version:
+            if (key.version, key.algorithm) == (command.key_version, command.algorithm):
                 return key
     raise Refusal(0x9403)
 
@@ -93,8 +103,9 @@ def credit(context: Context, command: commands.SamCredit) -> bytes:
 def begin_session(context: Context, command: commands.SamSession) -> bytes:
     """SESK = 3DES(child of the master at city, then card, random)."""
     master = require_key(context, context.session.directory, KeyType.SAM_SESSION, command.key_id)
-    child = TRIPLE_DES.child(master.value, (command.city_factor, command.card_factor))
-    context.session.sam_key = TRIPLE_DES.session_key(child, command.random)
+    suite = suite_of(master)
+    child = suite.child(master.value, (command.city_factor, command.card_factor))
+    context.session.sam_key = suite.session_key(child, command.random), suite
     return b""
 
 
@@ -102,4 +113,5 @@ def encrypt(context: Context, command: commands.SamEncrypt) -> bytes:
     """Refuses with 6985 where no session was begun."""
     if context.session.sam_key is None:
         raise Refusal(0x6985)
-    return TRIPLE_DES.encrypt(context.session.sam_key, command.data)
+    key, suite = context.session.sam_key
+    return suite.cryptogram(key, command.data)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hmac
 
-from card_os.crypto.authentication import external_cryptogram, social_cryptogram
-from card_os.crypto.mac import fold
+from card_os.crypto.authentication import external_cryptogram, social_cryptogram, whole_cryptogram
 from card_os.crypto.secret import Secret
 from card_os.crypto.secure_messaging import LineProtectionFailed, without_mac
-from card_os.crypto.suites import MAC_LENGTH, TRIPLE_DES
+from card_os.crypto.suites import MAC_LENGTH, SM4, SUITES, Suite
 from card_os.engine import commands
 from card_os.engine.context import Context
 from card_os.engine.files import KEY_COUNTER_AT, Directory, Key, key_body
@@ -40,6 +39,14 @@ def require_key(
         raise Refusal(missing)
     require_access(context, key.use)
     return key
+
+
+def suite_of(key: Key) -> Suite:
+    """Refuses with 6985 where the key's algorithm byte names none."""
+    suite = SUITES.get(key.algorithm)
+    if suite is None:
+        raise Refusal(0x6985)
+    return suite
 
 
 def get_challenge(context: Context, length: int) -> bytes:
@@ -98,10 +105,11 @@ def change_pin(context: Context, command: commands.ChangePin) -> bytes:
 
 
 def reload_pin(context: Context, command: commands.ReloadPin) -> bytes:
-    """RELOAD PIN: single-DES MAC over the new PIN under left ⊕ right of the reload key (standards.md §1.1)."""
+    """RELOAD PIN: the MAC over the new PIN is computed as a TAC is: with 3DES single DES under left ⊕ right of the reload
+    key (standards.md §1.1)."""
     pin = require_key(context, context.session.directory, KeyType.PIN, command.key_id)
     key = require_key(context, context.session.directory, KeyType.PIN_RELOAD, 0)
-    _compare(context, key, command.mac, TRIPLE_DES.transaction_mac(fold(key.value), command.pin))
+    _compare(context, key, command.mac, suite_of(key).tac(key.value, command.pin))
     _replace_pin(context, pin, command.pin)
     return b""
 
@@ -112,24 +120,32 @@ def _replace_pin(context: Context, pin: Key, value: Secret) -> None:
 
 
 def external_authenticate(context: Context, command: commands.ExternalAuthenticate) -> bytes:
+    """Four forms (standards.md §1.1, §2.6, §5.5): 8 bytes with either suite; 16 bytes are C ‖ R2 with 3DES and the whole
+    cryptogram with SM4. Refuses with 6984, 6A88, 6982, 6985, 6983, 63Cx."""
     challenge = _fresh_challenge(context)
     key = require_key(context, context.session.directory, KeyType.EXTERNAL, command.key_id)
-    if command.second:
-        expected = social_cryptogram(key.value, first=challenge.ljust(8, b"\x00"), second=command.second)
+    suite = suite_of(key)
+    _require_block(challenge, suite)
+    presented = command.cryptogram
+    if not command.second:
+        expected = external_cryptogram(key.value, challenge, suite=suite)
+    elif suite is SM4:
+        presented += command.second
+        expected = whole_cryptogram(key.value, challenge.ljust(suite.block, b"\x00"))
     else:
-        expected = external_cryptogram(key.value, challenge)
-    _compare(context, key, command.cryptogram, expected)
+        expected = social_cryptogram(key.value, first=challenge.ljust(8, b"\x00"), second=command.second)
+    _compare(context, key, presented, expected)
     _reach(context, key.next_state)
     return b""
 
 
 def internal_authenticate(context: Context, command: commands.InternalAuthenticate) -> bytes:
     directory = context.session.directory
-    if directory.purse is not None:
+    if directory.purses:
         raise Refusal(0x6985)  # there 34 is the TAC key, which must sign nothing but transactions
     context.require_open(directory)
     key = require_key(context, directory, KeyType.TAC_OR_INTERNAL, command.key_id)
-    return social_cryptogram(key.value, first=command.first, second=command.second)
+    return social_cryptogram(key.value, first=command.first, second=command.second, suite=suite_of(key))
 
 
 def unprotected(context: Context, directory: Directory, command: CommandApdu) -> tuple[bytes, Key]:
@@ -138,9 +154,11 @@ def unprotected(context: Context, directory: Directory, command: CommandApdu) ->
     key = require_key(context, directory, KeyType.LINE_PROTECTION, 0)
     if len(command.data) < MAC_LENGTH:
         raise Refusal(0x6987)
+    suite = suite_of(key)
+    _require_block(challenge, suite)
     spend_try(context, key)
     try:
-        body = without_mac(command, key.value, challenge=challenge)
+        body = without_mac(command, key.value, challenge=challenge, suite=suite)
     except LineProtectionFailed as failure:
         raise Refusal(0x6988) from failure
     restore_tries(context, key)
@@ -151,3 +169,9 @@ def _fresh_challenge(context: Context) -> bytes:
     if not context.challenge:
         raise Refusal(0x6984)
     return context.challenge
+
+
+def _require_block(challenge: bytes, suite: Suite) -> None:
+    """A challenge of 16 bytes is for SM4 only: refuses with 6984."""
+    if len(challenge) > suite.block:
+        raise Refusal(0x6984)

@@ -7,37 +7,54 @@ from enum import Enum, unique
 from types import MappingProxyType
 
 from card_os.crypto.secret import Secret
+from card_os.crypto.suites import Suite
 from card_os.engine.files import Directory, ElementaryFile
 from card_os.engine.identity_state import IdentityState
 from card_os.engine.refusal import Refusal
+from card_os.engine.store import Change
 
 
 @unique
 class PurseState(Enum):
     IDLE = "no transaction begun"
     LOAD = "INITIALIZE FOR LOAD answered"
+    UNLOAD = "INITIALIZE FOR UNLOAD answered"
+    OVERDRAFT = "INITIALIZE FOR UPDATE answered"
     PURCHASE = "INITIALIZE FOR PURCHASE answered"
+    CASH = "INITIALIZE FOR CASH WITHDRAW answered"
     COMPOUND = "INITIALIZE FOR CAPP PURCHASE answered"
 
 
 @unique
 class PurseEvent(Enum):
     INITIALIZE_LOAD = "INITIALIZE FOR LOAD"
+    INITIALIZE_UNLOAD = "INITIALIZE FOR UNLOAD"
+    INITIALIZE_OVERDRAFT = "INITIALIZE FOR UPDATE"
     INITIALIZE_PURCHASE = "INITIALIZE FOR PURCHASE"
+    INITIALIZE_CASH = "INITIALIZE FOR CASH WITHDRAW"
     INITIALIZE_COMPOUND = "INITIALIZE FOR CAPP PURCHASE"
     CACHE = "UPDATE CAPP DATA CACHE"
     CREDIT = "CREDIT FOR LOAD"
+    UNLOAD = "DEBIT FOR UNLOAD"
+    OVERDRAFT = "UPDATE OVERDRAW LIMIT"
     DEBIT = "DEBIT FOR PURCHASE"
+    CASH = "DEBIT FOR CASH WITHDRAW"
 
 
 # SELECT and reset always lead to IDLE. A pair that is not here is refused with 6985 and leads to IDLE as well.
 TRANSITIONS = MappingProxyType(
     {
         **{(state, PurseEvent.INITIALIZE_LOAD): PurseState.LOAD for state in PurseState},
+        **{(state, PurseEvent.INITIALIZE_UNLOAD): PurseState.UNLOAD for state in PurseState},
+        **{(state, PurseEvent.INITIALIZE_OVERDRAFT): PurseState.OVERDRAFT for state in PurseState},
         **{(state, PurseEvent.INITIALIZE_PURCHASE): PurseState.PURCHASE for state in PurseState},
+        **{(state, PurseEvent.INITIALIZE_CASH): PurseState.CASH for state in PurseState},
         **{(state, PurseEvent.INITIALIZE_COMPOUND): PurseState.COMPOUND for state in PurseState},
         (PurseState.COMPOUND, PurseEvent.CACHE): PurseState.COMPOUND,
         (PurseState.LOAD, PurseEvent.CREDIT): PurseState.IDLE,
+        (PurseState.UNLOAD, PurseEvent.UNLOAD): PurseState.IDLE,
+        (PurseState.OVERDRAFT, PurseEvent.OVERDRAFT): PurseState.IDLE,
+        (PurseState.CASH, PurseEvent.CASH): PurseState.IDLE,
         (PurseState.PURCHASE, PurseEvent.DEBIT): PurseState.IDLE,
         (PurseState.COMPOUND, PurseEvent.DEBIT): PurseState.IDLE,
     }
@@ -46,13 +63,15 @@ TRANSITIONS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class PurseTransaction:
-    """A begun load or purchase. ``key`` is SESLK of a load; of a purchase the card's own: SESPK waits for the PSAM."""
+    """A begun transaction. ``key`` is the session key of an on-line one; of the others the card's own: SESPK waits for the
+    PSAM."""
 
     amount_minor: int
     terminal: bytes
     transaction_type: int
     card_random: bytes
     key: Secret
+    suite: Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +93,9 @@ class Session:
     challenge: bytes = b""
     purse_state: PurseState = PurseState.IDLE
     transaction: PurseTransaction | None = None
-    capp_cache: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    capp_cache: dict[tuple[int, int], list[Change]] = field(default_factory=dict)
     sam: SamTransaction | None = None
-    sam_key: Secret | None = None
+    sam_key: tuple[Secret, Suite] | None = None
     identity: IdentityState = field(default_factory=IdentityState)
 
     def select(self, directory: Directory) -> None:

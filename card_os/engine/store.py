@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from card_os.engine.memory import Memory
@@ -28,6 +28,11 @@ _ENTRIES_AT = _JOURNAL + 1 + _HEAD.size
 _ROOM = HEAP - _ENTRIES_AT
 
 Change: TypeAlias = tuple[int, bytes]
+
+
+def fits(changes: Iterable[Change], *, spare: int) -> bool:
+    """Whether one commit takes ``changes`` and ``spare`` bytes more."""
+    return sum(_ENTRY.size + len(data) for _, data in changes) + spare <= _ROOM
 
 
 class NoCard(ValueError):

@@ -35,6 +35,8 @@ class KeyType(IntEnum):
     PIN_RELOAD = 0x38
     EXTERNAL = 0x39
     PIN = 0x3A
+    OVERDRAFT = 0x3C
+    UNLOAD = 0x3D
     PURCHASE = 0x3E
     LOAD = 0x3F
     SAM_PURCHASE = 0x42

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 
 from card_os.crypto.secure_messaging import enciphered, with_mac
-from card_os.crypto.suites import TRIPLE_DES, Algorithm
+from card_os.crypto.suites import TRIPLE_DES, Algorithm, Suite
 from card_os.profile.access import Level, access_byte
 from card_os.profile.files import (
     ApplicationSpec,
@@ -94,18 +94,34 @@ def pin_header(pin: PinSpec) -> bytes:
 
 
 def _write(
-    key_type: KeyType, key_id: int, cryptogram: bytes, *, line_key: bytes, challenge: bytes, update: bool
+    key_type: KeyType,
+    key_id: int,
+    cryptogram: bytes,
+    *,
+    line_key: bytes,
+    challenge: bytes,
+    update: bool,
+    suite: Suite = TRIPLE_DES,
 ) -> CommandApdu:
     command = CommandApdu(0x84, 0xD4, key_type if update else ADD_KEY, key_id, cryptogram)
-    return with_mac(command, line_key, challenge=challenge)
+    return with_mac(command, line_key, challenge=challenge, suite=suite)
 
 
-def write_key(key: KeySpec, value: bytes, *, line_key: bytes, challenge: bytes, update: bool = False) -> CommandApdu:
-    """WRITE KEY into the selected DF: 84 D4, Lc 24. ``value`` 16 bytes; ``update`` replaces a key of that type and id."""
+def write_key(
+    key: KeySpec,
+    value: bytes,
+    *,
+    line_key: bytes,
+    challenge: bytes,
+    update: bool = False,
+    suite: Suite = TRIPLE_DES,
+) -> CommandApdu:
+    """WRITE KEY into the selected DF: 84 D4, Lc 24. ``value`` 16 bytes; ``update`` replaces a key of that type and id;
+    ``suite`` is the line key's (the written key's own stands in its header)."""
     if len(value) != KEY_LENGTH:
         raise ValueError(f"{key.label} has {len(value)} bytes; a key has {KEY_LENGTH}")
-    cryptogram = enciphered(line_key, key_header(key) + value)
-    return _write(key.type, key.id, cryptogram, line_key=line_key, challenge=challenge, update=update)
+    cryptogram = enciphered(line_key, key_header(key) + value, suite=suite)
+    return _write(key.type, key.id, cryptogram, line_key=line_key, challenge=challenge, update=update, suite=suite)
 
 
 def write_wrapped_key(key: KeySpec, wrapped: bytes, *, line_key: bytes, challenge: bytes) -> CommandApdu:

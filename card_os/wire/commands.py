@@ -1,6 +1,6 @@
 """The commands of this system's cards and PSAMs, built from named values, and the answers read back (standards.md §1, §3).
 
-Amounts are fen; ``terminal`` is the PSAM's 6 bytes, ``date`` 4 and ``time`` 3 BCD bytes; ``purse`` is 2 (EP).
+Amounts are fen; ``terminal`` is the PSAM's 6 bytes, ``date`` 4 and ``time`` 3 BCD bytes; ``purse`` is 1 (ED) or 2 (EP).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.identifiers import SFI_TRANSIT_PROCESS, SFI_TRIP_LOG
 
+ELECTRONIC_DEPOSIT = 1
 ELECTRONIC_PURSE = 2
 CHALLENGE_8 = 8
 
@@ -75,9 +76,31 @@ def _initialize(p1: int, purse: int, key_id: int, amount_minor: int, terminal: b
     return CommandApdu(0x80, 0x50, p1, purse, data, answer)
 
 
-def initialize_for_load(*, key_id: int, amount_minor: int, terminal: bytes) -> CommandApdu:
+def initialize_for_load(
+    *, key_id: int, amount_minor: int, terminal: bytes, purse: int = ELECTRONIC_PURSE
+) -> CommandApdu:
     """Answer: ``LoadInitialized``. Amount 0 only asks for the counters."""
-    return _initialize(0x00, ELECTRONIC_PURSE, key_id, amount_minor, terminal, 16)
+    return _initialize(0x00, purse, key_id, amount_minor, terminal, 16)
+
+
+def initialize_for_unload(*, key_id: int, amount_minor: int, terminal: bytes) -> CommandApdu:
+    """Of the deposit account (ED). Answer: ``LoadInitialized``."""
+    return _initialize(0x05, ELECTRONIC_DEPOSIT, key_id, amount_minor, terminal, 16)
+
+
+def debit_for_unload(*, date: bytes, time: bytes, mac2: bytes) -> CommandApdu:
+    """Answer: MAC3, 4 bytes."""
+    return CommandApdu(0x80, 0x54, 0x03, 0x00, date + time + mac2, 4)
+
+
+def initialize_for_update(*, key_id: int, terminal: bytes) -> CommandApdu:
+    """Of the deposit account's overdraft limit. Answer: ``OverdraftInitialized``."""
+    return CommandApdu(0x80, 0x50, 0x04, ELECTRONIC_DEPOSIT, bytes((key_id,)) + terminal, 19)
+
+
+def update_overdraw_limit(*, limit_minor: int, date: bytes, time: bytes, mac2: bytes) -> CommandApdu:
+    """Answer: TAC, 4 bytes."""
+    return CommandApdu(0x80, 0x58, 0x00, 0x00, limit_minor.to_bytes(3, "big") + date + time + mac2, 4)
 
 
 def credit_for_load(*, date: bytes, time: bytes, mac2: bytes) -> CommandApdu:
@@ -85,9 +108,16 @@ def credit_for_load(*, date: bytes, time: bytes, mac2: bytes) -> CommandApdu:
     return CommandApdu(0x80, 0x52, 0x00, 0x00, date + time + mac2, 4)
 
 
-def initialize_for_purchase(*, key_id: int, amount_minor: int, terminal: bytes) -> CommandApdu:
+def initialize_for_purchase(
+    *, key_id: int, amount_minor: int, terminal: bytes, purse: int = ELECTRONIC_PURSE
+) -> CommandApdu:
     """Answer: ``PurchaseInitialized``."""
-    return _initialize(0x01, ELECTRONIC_PURSE, key_id, amount_minor, terminal, 15)
+    return _initialize(0x01, purse, key_id, amount_minor, terminal, 15)
+
+
+def initialize_for_cash(*, key_id: int, amount_minor: int, terminal: bytes) -> CommandApdu:
+    """INIT FOR CASH WITHDRAW of the deposit account. Answer: ``PurchaseInitialized``."""
+    return _initialize(0x02, ELECTRONIC_DEPOSIT, key_id, amount_minor, terminal, 15)
 
 
 def initialize_for_compound_purchase(*, key_id: int, amount_minor: int, terminal: bytes) -> CommandApdu:
@@ -105,9 +135,10 @@ def cache_trip(record: bytes) -> CommandApdu:
     return CommandApdu(0x80, 0xDC, 0x00, SFI_TRIP_LOG << 3, record)
 
 
-def debit(*, terminal_sequence: int, date: bytes, time: bytes, mac1: bytes) -> CommandApdu:
-    """DEBIT FOR PURCHASE and FOR CAPP. Answer: ``Debited``."""
-    return CommandApdu(0x80, 0x54, 0x01, 0x00, struct.pack(">I4s3s4s", terminal_sequence, date, time, mac1), 8)
+def debit(*, terminal_sequence: int, date: bytes, time: bytes, mac1: bytes, cash: bool = False) -> CommandApdu:
+    """DEBIT FOR PURCHASE and FOR CAPP, or FOR CASH WITHDRAW. Answer: ``Debited``."""
+    data = struct.pack(">I4s3s4s", terminal_sequence, date, time, mac1)
+    return CommandApdu(0x80, 0x54, 0x02 if cash else 0x01, 0x00, data, 8)
 
 
 def get_transaction_prove(*, transaction_type: int, sequence: int) -> CommandApdu:
@@ -176,6 +207,32 @@ class LoadInitialized:
         return cls(
             balance_minor=balance,
             online_sequence=sequence,
+            key_version=version,
+            algorithm=algorithm,
+            card_random=random,
+            mac1=mac1,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdraftInitialized:
+    """INITIALIZE FOR UPDATE answered; balance and limit are those before."""
+
+    balance_minor: int
+    online_sequence: int
+    limit_minor: int
+    key_version: int
+    algorithm: int
+    card_random: bytes
+    mac1: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> OverdraftInitialized:
+        balance, sequence, limit, version, algorithm, random, mac1 = _unpack(">IH3sBB4s4s", data)
+        return cls(
+            balance_minor=balance,
+            online_sequence=sequence,
+            limit_minor=int.from_bytes(limit, "big"),
             key_version=version,
             algorithm=algorithm,
             card_random=random,

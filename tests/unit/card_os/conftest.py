@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from card_os.crypto import own_transactions as own
 from card_os.crypto import purse as macs
 from card_os.crypto.authentication import city_factor, external_cryptogram
 from card_os.crypto.des import encrypt_ecb
@@ -18,8 +19,9 @@ from card_os.crypto.purse import TransactionType
 from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, blank_card, blank_sam
 from card_os.profile import personalisation as perso
+from card_os.profile.access import Level
 from card_os.profile.citizen import CITIZEN_CARD
-from card_os.profile.files import ApplicationSpec, CardSpec, KeySpec, KeyType, Structure
+from card_os.profile.files import ApplicationSpec, CardSpec, KeySpec, KeyType, PurseSpec, Structure
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM, SamApplication, SamCard, SamTerminal
 from card_os.profile.social_security import SocialHolder, SocialIssuer, identification_code
 from card_os.profile.transit import (
@@ -280,6 +282,55 @@ def begin_load(card: Desk, amount: int) -> CommandApdu:
 def load(card: Desk, amount: int) -> bytes:
     """The TAC."""
     return card.send(begin_load(card, amount))
+
+
+DEPOSIT_LIMIT = 50_000
+DEPOSIT_LOG = 0x10
+DEPOSIT_KEY = b"TEST-unload-0000"
+
+
+def with_deposit(desk: Desk) -> None:
+    """A deposit account (ED) beside the purse of the transit application, with keys for unload and overdraft."""
+    desk.send(cmd.select_fid(names.MASTER_FILE))
+    desk.authenticate(names.KEY_MASTER_FILE, child("maintenance"))
+    desk.send(cmd.select_name(names.TRANSIT_AID))
+    log = next(file for file in CITIZEN_CARD.applications[0].files if file.sfi == names.SFI_LOG)
+    desk.send(perso.create_file(replace(log, fid=DEPOSIT_LOG)))
+    desk.send(
+        perso.create_purse(
+            PurseSpec(fid=names.DEPOSIT_FILE, load=Level.PIN, log_sfi=DEPOSIT_LOG, limit_minor=DEPOSIT_LIMIT)
+        )
+    )
+    for key_type in (KeyType.UNLOAD, KeyType.OVERDRAFT):
+        desk.write_key(KeySpec(label="unload", type=key_type, id=1), DEPOSIT_KEY, child("maintenance"))
+    desk.send(cmd.verify_pin(names.PIN, PIN))
+
+
+def online_key(key: bytes, answer: Any) -> bytes:
+    """The session key of an on-line transaction, from what INITIALIZE answered."""
+    return load_session_key(key, card_random=answer.card_random, online_sequence=answer.online_sequence)
+
+
+def begin_unload(desk: Desk, amount: int) -> CommandApdu:
+    """INITIALIZE FOR UNLOAD with MAC1 checked as the host does; the DEBIT FOR UNLOAD to send."""
+    initialize = cmd.initialize_for_unload(key_id=1, amount_minor=amount, terminal=TERMINAL)
+    answer = cmd.LoadInitialized.parse(desk.send(initialize))
+    key = online_key(DEPOSIT_KEY, answer)
+    request = {"amount_minor": amount, "transaction_type": TransactionType.UNLOAD, "terminal": TERMINAL}
+    assert answer.mac1 == own.unload_mac1(key, balance_minor=answer.balance_minor, **request)
+    mac2 = own.unload_mac2(key, date=DATE, time=TIME, **request)
+    return cmd.debit_for_unload(date=DATE, time=TIME, mac2=mac2)
+
+
+def begin_overdraft(desk: Desk, limit: int) -> CommandApdu:
+    """INITIALIZE FOR UPDATE with MAC1 checked as the host does; the UPDATE OVERDRAW LIMIT to send."""
+    answer = cmd.OverdraftInitialized.parse(desk.send(cmd.initialize_for_update(key_id=1, terminal=TERMINAL)))
+    key = online_key(DEPOSIT_KEY, answer)
+    assert answer.mac1 == own.overdraft_mac1(
+        key, balance_minor=answer.balance_minor, limit_minor=answer.limit_minor, terminal=TERMINAL
+    )
+    mac2 = own.overdraft_mac2(key, limit_minor=limit, terminal=TERMINAL, date=DATE, time=TIME)
+    return cmd.update_overdraw_limit(limit_minor=limit, date=DATE, time=TIME, mac2=mac2)
 
 
 @pytest.fixture

@@ -176,6 +176,22 @@ def _unblock(b: Bench) -> CommandApdu:
     return _secured(b, CommandApdu(0x84, 0x18, 0, 0))
 
 
+def _unload(b: Bench) -> CommandApdu:
+    _overdraft(b)
+    command: CommandApdu = b.kit.begin_unload(b.card, 0)
+    return command
+
+
+def _overdraft(b: Bench) -> CommandApdu:
+    b.kit.with_deposit(b.card)
+    command: CommandApdu = b.kit.begin_overdraft(b.card, 1000)
+    return command
+
+
+def _block_card(b: Bench) -> CommandApdu:
+    return _secured(b, CommandApdu(0x84, 0x16, 0, 0))
+
+
 def _plain_debit(b: Bench) -> CommandApdu:
     return b.kit.begin_purchase(b.card, b.sam, 300)
 
@@ -225,7 +241,10 @@ ROWS: dict[str, Row] = {
     "APPLICATION BLOCK": Row(commands.BlockApplication, _block),
     "APPLICATION BLOCK for good": Row(commands.BlockApplication, lambda b: _block(b, permanent=True)),
     "APPLICATION UNBLOCK": Row(commands.UnblockApplication, _unblock),
+    "CARD BLOCK": Row(commands.BlockCard, _block_card),
     "CREDIT FOR LOAD": Row(commands.CreditForLoad, lambda b: b.kit.begin_load(b.card, 700)),
+    "DEBIT FOR UNLOAD": Row(commands.DebitForUnload, _unload),
+    "UPDATE OVERDRAW LIMIT": Row(commands.UpdateOverdrawLimit, _overdraft),
     "DEBIT": Row(commands.Debit, _plain_debit),
     "DEBIT with two cached records": Row(commands.Debit, _debit),
     "DEBIT, log and trips full": Row(commands.Debit, _debit_with_full_files),
@@ -286,8 +305,8 @@ WRITES_NOTHING: dict[type, Row] = {
         Row(commands.GetChallenge, lambda b: cmd.get_challenge(8)),
         Row(commands.InternalAuthenticate, _internal),
         Row(commands.GetBalance, lambda b: cmd.get_balance()),
-        Row(commands.InitializeForLoad, _ask_for_load),
-        Row(commands.InitializeForPurchase, _initialized),
+        Row(commands.InitializeOnline, _ask_for_load),
+        Row(commands.InitializeOffline, _initialized),
         Row(commands.UpdateCappCache, _cache),
         Row(commands.GetTransactionProve, _prove),
         Row(commands.SamInitialize, _sam_initialize, on="sam"),
