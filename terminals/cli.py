@@ -11,6 +11,8 @@ from card_os.wire.dialogue import CardGone
 from hardware.readers.drive import Ports, drive
 from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
 from terminals.dialogues.read_card import read_card
+from terminals.dump.document import CardDump, to_json, to_text
+from terminals.dump.walk import walk
 from terminals.show.render import render
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -36,6 +38,21 @@ def show(
     except (PcscError, CardGone) as problem:
         typer.echo(f"citycard card show: {problem}", err=True)
         raise typer.Exit(1) from problem
+
+
+@app.command()
+def dump(
+    reader: Annotated[str, typer.Option(help="Name of the PC/SC reader; by default the first one with a card.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="As a document that `card diff` reads.")] = False,
+) -> None:
+    """Write down everything any card gives without key or PIN, personal data included."""
+    try:
+        with _card_in(reader) as connection:
+            found = CardDump(connection.atr, drive(walk(), Ports(card=connection)))
+    except (PcscError, CardGone) as problem:
+        typer.echo(f"citycard card dump: {problem}", err=True)
+        raise typer.Exit(1) from problem
+    typer.echo(to_json(found) if as_json else to_text(found), nl=False)
 
 
 def _card_in(reader: str) -> PcscConnection:

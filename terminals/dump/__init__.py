@@ -1,0 +1,1 @@
+"""Everything a card gives to anybody, written down."""
