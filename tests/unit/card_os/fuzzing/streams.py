@@ -33,6 +33,22 @@ class Finding(Exception):
 
 
 Spoil = Callable[[bytes, int, int], list[bytes]]
+
+
+def _shorter(raw: bytes, at: int, value: int) -> list[bytes]:
+    """Fewer bytes of data under an Lc that is right again: what gets past the reader's own check of lengths."""
+    data = raw[5 : 5 + raw[4]] if len(raw) > 5 else b""
+    kept = data[: at % (len(data) + 1)]
+    return [raw[:4] + (bytes((len(kept),)) + kept if kept else b"\x00")]
+
+
+def _longer(raw: bytes, at: int, value: int) -> list[bytes]:
+    """More bytes of data, likewise."""
+    data = raw[5 : 5 + raw[4]] if len(raw) > 5 else b""
+    data = (data + bytes((value,)) * (1 + at % 24))[:255]
+    return [raw[:4] + bytes((len(data),)) + data]
+
+
 SPOILS: tuple[Spoil, ...] = (
     lambda raw, at, value: [raw],
     lambda raw, at, value: [
@@ -45,8 +61,11 @@ SPOILS: tuple[Spoil, ...] = (
     lambda raw, at, value: [raw, raw],
     lambda raw, at, value: [],
     lambda raw, at, value: [raw[: at % 4] + bytes((value,)) + raw[at % 4 + 1 :]],
+    _shorter,
+    _longer,
 )
-"""What becomes of one command of a conversation: nothing, a bit, a byte, cut, longer, shifted, twice, left out, its header."""
+"""What becomes of one command of a conversation: nothing, a bit, a byte, cut, longer, shifted, twice, left out, its header, its
+data shorter or longer with the length that belongs to it."""
 
 
 class Stream:
