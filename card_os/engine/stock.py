@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from card_os.crypto.suites import Algorithm
 from card_os.engine.card import Card
 from card_os.engine.context import Random
 from card_os.engine.files import FileSystem
@@ -17,8 +20,15 @@ _ADMINISTRATION = access_byte(Level.ADMINISTRATION)
 _NEVER = access_byte(Level.NEVER)
 
 
-def blank_card(memory: Memory, chip_serial: bytes, transport_key: bytes, random: Random) -> Card:
-    """``transport_key``: the 16-byte child of the transport master at ``chip_serial`` (8 bytes), as 39/00 and 36/00."""
+def blank_card(
+    memory: Memory,
+    chip_serial: bytes,
+    transport_key: bytes,
+    random: Random,
+    algorithm: Algorithm = Algorithm.TRIPLE_DES,
+) -> Card:
+    """``transport_key``: the 16-byte child of the transport master at ``chip_serial`` (8 bytes), as 39/00 and 36/00;
+    ``algorithm`` is what both are used with."""
     if len(transport_key) != KEY_LENGTH:
         raise ValueError(f"the transport key has {len(transport_key)} bytes; it must have {KEY_LENGTH}")
     files = FileSystem(Store.format(memory, chip_serial))
@@ -27,7 +37,7 @@ def blank_card(memory: Memory, chip_serial: bytes, transport_key: bytes, random:
         files.master_file, structure=Structure.KEYS, fid=KEY_FILE, read=_NEVER, write=_ADMINISTRATION, size=0
     )
     for key in master_file_keys("transport"):
-        files.add_key(files.master_file, key.id, key_header(key), transport_key)
+        files.add_key(files.master_file, key.id, key_header(replace(key, algorithm=algorithm)), transport_key)
     return Card(memory, random)
 
 

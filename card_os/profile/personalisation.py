@@ -134,9 +134,11 @@ def write_wrapped_key(key: KeySpec, wrapped: bytes, *, line_key: bytes, challeng
     return _write(key.type, key.id, head + wrapped + tail, line_key=line_key, challenge=challenge, update=False)
 
 
-def write_pin(pin: PinSpec, value: bytes, *, line_key: bytes, challenge: bytes) -> CommandApdu:
+def write_pin(
+    pin: PinSpec, value: bytes, *, line_key: bytes, challenge: bytes, suite: Suite = TRIPLE_DES
+) -> CommandApdu:
     """WRITE KEY of a PIN, ``value`` 2 to 6 bytes of BCD, or 8 bytes for the identity application."""
     if len(value) not in PIN_LENGTHS:
         raise ValueError(f"the PIN has {len(value)} bytes; it must have 2 to 6, or 8")
-    cryptogram = enciphered(line_key, pin_header(pin) + value)
-    return _write(KeyType.PIN, pin.id, cryptogram, line_key=line_key, challenge=challenge, update=False)
+    cryptogram = enciphered(line_key, pin_header(pin) + value, suite=suite)
+    return _write(KeyType.PIN, pin.id, cryptogram, line_key=line_key, challenge=challenge, update=False, suite=suite)
