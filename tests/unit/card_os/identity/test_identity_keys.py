@@ -8,10 +8,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from card_os.crypto import asymmetric
+from card_os.crypto.secure_messaging import with_mac
 from card_os.engine import Card
 from card_os.profile.identity import KEY_ALGORITHMS, KeyAlgorithm
 from card_os.wire import commands as cmd
 from card_os.wire import identity as wire
+from card_os.wire.apdu import CommandApdu
 from card_os.wire.tlv import Tlv, find
 from issuing.personalisation.identity_application import public_key
 from simulator.softcard.keys import RandomKeys, VisibleKeys
@@ -216,3 +218,17 @@ def test_rsa_equals_the_library():
         public_numbers=rsa.RSAPublicNumbers(65537, p * q),
     ).private_key()
     assert asymmetric.rsa_private(key, PADDED) == private.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_a_locked_application_is_selected_but_does_nothing(desk, kit):
+    def lock(ins: int) -> None:
+        challenge = desk.send(cmd.get_challenge(8))
+        command = CommandApdu(0x84, ins, 0x00, 0x00)
+        desk.send(with_mac(command, kit.child("maintenance"), challenge=challenge))
+
+    lock(0x1E)
+    assert desk.ask(cmd.select_name(wire.IDENTITY_AID)).sw.value == 0x6283
+    for command in (wire.verify(wire.padded("123456")), wire.get_data(0x7E), wire.GET_VERSION):
+        desk.send(command, sw=0x6985)
+    lock(0x18)
+    desk.send(wire.verify(wire.padded("123456")))
