@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from card_os.engine import PowerLost
+from card_os.engine.store import Store
 from card_os.profile.identity import DATA_OBJECTS
 from card_os.wire import identity as wire
 from card_os.wire.apdu import CommandApdu
+from simulator.softcard.memory import CardMemory
 
 CHUID, CERTIFICATE = 0x5FC102, 0x5FC105
 PIN, PUK, NEW, WRONG = (wire.padded(text) for text in ("123456", "12345678", "654321", "000000"))
@@ -156,3 +158,39 @@ def test_a_torn_command_never_wins_a_try(desk, identity_kit, name):
         pytest.fail("the command never finished")
     assert seen == allowed
     assert standing(torn) == final
+
+
+def test_power_lost_again_while_recovering(filled, identity_kit):
+    """Every byte of PUT DATA, then every byte of the recovery that follows."""
+    old, parts = contents(identity_kit.powered(filled)), CHANGES["PUT DATA, new"]()
+
+    def torn_at(cut: int) -> tuple[Any, bool]:
+        desk = identity_kit.powered(filled)
+        desk.manage()
+        for part in parts[:-1]:
+            desk.send(part)
+        desk.memory.cut_after(cut)
+        try:
+            desk.send(parts[-1])
+        except PowerLost:
+            desk.memory.restore_power()
+            return desk, True
+        return desk, False
+
+    done, _ = torn_at(MOST_WRITES)
+    new, recoveries, cut = contents(done), 0, 0
+    while (torn := torn_at(cut))[1]:
+        cells = torn[0].memory.content
+        for again in range(MOST_WRITES):
+            memory = CardMemory(cells)
+            memory.cut_after(again)
+            try:
+                Store(memory)
+                break
+            except PowerLost:
+                memory.restore_power()
+            recoveries += 1
+            assert contents(identity_kit.powered(memory.content)) in (old, new)
+        cut += 1
+    assert recoveries > 100
+    print(f"{cut} cuts, {recoveries} more while recovering")
