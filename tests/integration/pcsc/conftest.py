@@ -34,7 +34,7 @@ def pair(readers: VirtualReaders) -> ReaderPair:
 def tool() -> Callable[[str], str]:
     """Path of a program, or a skip that names its Debian package."""
     packages = {"opensc-tool": "opensc", "pcsc_scan": "pcsc-tools", "scriptor": "pcsc-tools"}
-    packages |= dict.fromkeys(("piv-tool", "pkcs11-tool", "pkcs15-tool"), "opensc")
+    packages |= dict.fromkeys(("opensc-explorer", "piv-tool", "pkcs11-tool", "pkcs15-tool"), "opensc")
 
     def find(name: str) -> str:
         path = shutil.which(name)
