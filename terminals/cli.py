@@ -13,6 +13,8 @@ from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
 from terminals.dialogues.read_card import read_card
 from terminals.dump.document import CardDump, to_json, to_text
 from terminals.dump.walk import walk
+from terminals.shell import prompt
+from terminals.shell.shell import Shell
 from terminals.show.render import render
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -53,6 +55,20 @@ def dump(
         typer.echo(f"citycard card dump: {problem}", err=True)
         raise typer.Exit(1) from problem
     typer.echo(to_json(found) if as_json else to_text(found), nl=False)
+
+
+@app.command()
+def shell(
+    reader: Annotated[str, typer.Option(help="Name of the PC/SC reader; by default the first one with a card.")] = "",
+) -> None:
+    """Talk to a card by hand: commands by name or in hex, every exchange in words, secrets hidden. `help` lists them."""
+    try:
+        with _card_in(reader) as connection:
+            typer.echo(f"{connection.reader}, ATR {connection.atr.hex(' ').upper()}")
+            prompt.run(Shell(connection, say=typer.echo, ask_secret=prompt.ask_secret))
+    except (PcscError, CardGone) as problem:
+        typer.echo(f"citycard card shell: {problem}", err=True)
+        raise typer.Exit(1) from problem
 
 
 def _card_in(reader: str) -> PcscConnection:
