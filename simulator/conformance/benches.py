@@ -11,6 +11,8 @@ from card_os.profile.transit import PUBLIC_APPLICATION
 from card_os.wire import commands
 from card_os.wire.dialogue import CardGone
 from card_os.wire.identifiers import SFI_PUBLIC, TRANSIT_AID
+from card_os.wire.identity import IDENTITY_AID
+from card_os.wire.status import StatusWord
 from hardware.readers.connection import Connection
 from hardware.readers.drive import exchange
 from hardware.readers.pcsc import PcscConnection
@@ -92,10 +94,14 @@ class InReader:
         self._connection = connection
         self._allowed = allowed
         self.serials = card_serials(connection)
-        self._ours = issuer_of(connection) == ISSUER
+        self._kinds = {CardKind.T_UNION}
+        if issuer_of(connection) == ISSUER:
+            self._kinds.add(CardKind.CITIZEN)
+        if has_identity_application(connection):
+            self._kinds.add(CardKind.PIV)
 
     def reason_to_skip(self, conversation: Conversation) -> str:
-        if conversation.card is not CardKind.T_UNION and not (self._ours and conversation.card is CardKind.CITIZEN):
+        if conversation.card not in self._kinds:
             return f"for a card of kind {conversation.card}"
         if conversation.needs_fresh_card:
             return "needs a card as it left the office: run it without --reader"
@@ -110,6 +116,13 @@ class InReader:
 
 def issuer_of(connection: Connection) -> bytes:
     return _public(connection)[:8]
+
+
+def has_identity_application(connection: Connection) -> bool:
+    try:
+        return exchange(connection, commands.select_name(IDENTITY_AID[:9])).sw == StatusWord.OK
+    except CardGone:
+        return False
 
 
 def card_serials(connection: Connection) -> frozenset[str]:

@@ -23,8 +23,9 @@ from hardware.vault.vault import KeyLabel, MasterKey
 from issuing.personalisation.dialogue import authenticate
 from issuing.personalisation.identity import ISSUER
 from simulator.conformance.kit_files import CardKind
-from simulator.softcard.demonstration import demonstration_memory
+from simulator.softcard.demonstration import demonstration_memory, identity_memory
 from simulator.softcard.demonstration_sams import demonstration_sam_memory
+from simulator.softcard.keys import VisibleKeys
 from simulator.softcard.memory import CardMemory
 
 NUMBER = 1
@@ -35,7 +36,7 @@ PUBLISHED_KEY = bytes.fromhex("11223344556677888877665544332211")
 def make_card(kind: CardKind, random: bytes) -> ByteCard:
     """A card in its first state; ``random`` is what its random source repeats, or empty for a seeded one."""
     source = _repeating(random) if random else Random(NUMBER).randbytes
-    return ByteCard(Card(CardMemory(_cells(kind)), source))
+    return ByteCard(Card(CardMemory(_cells(kind)), source, key_maker=VisibleKeys(NUMBER)))
 
 
 @cache
@@ -81,4 +82,6 @@ _MAKERS: dict[CardKind, Callable[[], CardMemory]] = {
     CardKind.TRANSIT_SAM: lambda: demonstration_sam_memory(TRANSIT_SAM, NUMBER),
     CardKind.HOSPITAL_SAM: lambda: demonstration_sam_memory(HOSPITAL_SAM, NUMBER),
     CardKind.BLANK: _blank,
+    CardKind.PIV: lambda: identity_memory(NUMBER),
+    CardKind.IDENTITY: lambda: identity_memory(NUMBER),
 }

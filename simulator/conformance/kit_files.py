@@ -40,6 +40,8 @@ class CardKind(StrEnum):
     TRANSIT_SAM = "transit-sam"
     HOSPITAL_SAM = "hospital-sam"
     BLANK = "blank"
+    PIV = "piv"  # any card with a PIV application; our identity application is one
+    IDENTITY = "identity"  # the demonstration's card number 1 with the identity application
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
