@@ -75,12 +75,8 @@ def compare(ours: Connection, peer: Connection, inside: Connection, count: int) 
     return tuple(statistics.median(figures) for figures in zip(*rounds, strict=True))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--apdus", type=int, default=20_000, help=f"to our card in each round; the peer gets 1/{PEER_SHARE}"
-    )
-    count = parser.parse_args().apdus
+def measure(count: int) -> tuple[float, ...]:
+    """``compare`` over a stock pcscd started for it."""
     with stock_readers() as readers, VirtualReader(readers.pairs[0].card.port) as reader:
         slots = readers.pairs[0]
         reader.insert(our_card())
@@ -89,7 +85,16 @@ def main() -> None:
             PcscConnection(slots.card.reader, wait_s=CARD_WAIT_S) as ours,
             PcscConnection(slots.sam.reader, wait_s=CARD_WAIT_S) as peer,
         ):
-            through, theirs, inside = compare(ours, peer, our_card(), count)
+            return compare(ours, peer, our_card(), count)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--apdus", type=int, default=20_000, help=f"to our card in each round; the peer gets 1/{PEER_SHARE}"
+    )
+    count = parser.parse_args().apdus
+    through, theirs, inside = measure(count)
     print(f"our card through stock pcscd  {through:10,.0f} APDU/s")
     print(f"Debian's vicc, the same way   {theirs:10,.0f} APDU/s, ours is {through / theirs:,.0f} times the peer")
     print(f"our card in process           {inside:10,.0f} APDU/s")
