@@ -1,21 +1,20 @@
-"""CREATE FILE and WRITE KEY: the card's side of ``card_os.profile.personalisation``."""
+"""CREATE FILE, ERASE DF and WRITE KEY: the card's side of ``card_os.profile.personalisation``."""
 
 from __future__ import annotations
 
 import struct
 
-from card_os.crypto.secure_messaging import LineProtectionFailed, deciphered
 from card_os.engine import commands
 from card_os.engine.context import Context
-from card_os.engine.files import DEPOSIT_BODY_SIZE, PURSE_BODY_SIZE, Key, key_body
+from card_os.engine.files import DATA_STRUCTURES, DEPOSIT_BODY_SIZE, PURSE_BODY_SIZE, Key, key_body, key_types
 from card_os.engine.identity_store import container_size
 from card_os.engine.refusal import Refusal
-from card_os.engine.security import require_access, suite_of, unprotected
-from card_os.profile.files import KeyType, Structure
+from card_os.engine.security import decipher, require_access, unprotected
+from card_os.profile.files import KeyType, Protection, Structure
 from card_os.profile.personalisation import HEADER, KEY_LENGTH, PIN_LENGTHS
 from card_os.wire.identifiers import DEPOSIT_FILE, PURSE_FILE
 
-_DIRECTORY = struct.Struct(">HB4x")
+_DIRECTORY = struct.Struct(">HBB3x")
 _EF = struct.Struct(">HBBxx")
 _COUNTED = struct.Struct(">BBBBxx")
 _KEY_FILE = struct.Struct(">HxBxx")
@@ -23,6 +22,7 @@ _PURSE = struct.Struct(">xxBxxBI")
 _CONTAINER = struct.Struct(">BBxxxx")
 
 
+_PROTECTION = Protection.MAC | Protection.ENCIPHERED
 _PURSE_SIZES = {DEPOSIT_FILE: DEPOSIT_BODY_SIZE, PURSE_FILE: PURSE_BODY_SIZE}
 
 
@@ -30,19 +30,25 @@ def create_file(context: Context, command: commands.CreateFile) -> bytes:
     """Refuses with 6982, 6A80, 6A84, 6A89."""
     require_access(context, context.session.directory.create)
     try:
-        structure = Structure(command.structure)
-        _CREATORS[structure](context, command.fid, command.parameters)
+        structure = Structure(command.structure & ~_PROTECTION)
+        protection = Protection(command.structure & _PROTECTION)
+        if structure in DATA_STRUCTURES:
+            _create_data(context, structure, command, protection)
+        elif protection and structure is not Structure.KEYS:
+            raise Refusal(0x6A80)
+        else:
+            _CREATORS[structure](context, command.fid, command.parameters)
     except (KeyError, ValueError, struct.error) as problem:
         raise Refusal(0x6A80) from problem
     return b""
 
 
 def _create_directory(context: Context, fid: int, parameters: bytes) -> None:
-    _, create = _DIRECTORY.unpack(parameters[: _DIRECTORY.size])
+    _, create, erase = _DIRECTORY.unpack(parameters[: _DIRECTORY.size])
     name = parameters[_DIRECTORY.size :]
     if not 5 <= len(name) <= 16 or context.session.directory is not context.files.master_file:
         raise Refusal(0x6A80)
-    context.files.create_directory(fid, name, create)
+    context.files.create_directory(fid, name, create, erase)
 
 
 def _create_key_file(context: Context, fid: int, parameters: bytes) -> None:
@@ -52,33 +58,27 @@ def _create_key_file(context: Context, fid: int, parameters: bytes) -> None:
     )
 
 
-def _create_transparent(context: Context, fid: int, parameters: bytes) -> None:
-    size, read, write = _EF.unpack(parameters)
-    context.files.create_file(
-        context.session.directory, structure=Structure.TRANSPARENT, fid=fid, read=read, write=write, size=size
-    )
-
-
-def _create_variable(context: Context, fid: int, parameters: bytes) -> None:
-    size, read, write = _EF.unpack(parameters)
-    context.files.create_file(
-        context.session.directory, structure=Structure.VARIABLE, fid=fid, read=read, write=write, size=2 + size
-    )
-
-
-def _create_counted(structure: Structure, context: Context, fid: int, parameters: bytes) -> None:
-    count, length, read, write = _COUNTED.unpack(parameters)
-    if not count or not length:
-        raise Refusal(0x6A80)
+def _create_data(context: Context, structure: Structure, command: commands.CreateFile, protection: Protection) -> None:
+    """A file with bytes or records. ``protection`` is kept beside its size."""
+    count = length = 0
+    if structure in (Structure.FIXED, Structure.CYCLIC):
+        count, length, read, write = _COUNTED.unpack(command.parameters)
+        if not count or not length:
+            raise Refusal(0x6A80)
+        size = 2 + count * length
+    else:
+        size, read, write = _EF.unpack(command.parameters)
+        size += 2 if structure is Structure.VARIABLE else 0
     context.files.create_file(
         context.session.directory,
         structure=structure,
-        fid=fid,
+        fid=command.fid,
         read=read,
         write=write,
-        size=2 + count * length,
+        size=size,
         count=count,
         record_length=length,
+        extra=protection,
     )
 
 
@@ -114,13 +114,23 @@ def _create_container(context: Context, fid: int, parameters: bytes) -> None:
 _CREATORS = {
     Structure.DEDICATED: _create_directory,
     Structure.KEYS: _create_key_file,
-    Structure.TRANSPARENT: _create_transparent,
-    Structure.VARIABLE: _create_variable,
-    Structure.FIXED: lambda *arguments: _create_counted(Structure.FIXED, *arguments),
-    Structure.CYCLIC: lambda *arguments: _create_counted(Structure.CYCLIC, *arguments),
     Structure.PURSE: _create_purse,
     Structure.CONTAINER: _create_container,
 }
+
+
+def erase_directory(context: Context) -> bytes:
+    """Every file, key and PIN of the selected DF; the DF itself stays, empty (FMCOS). Refuses with 6A81 in the MF, 6982, and
+    (ours) 6985 where there is a purse or a PSAM's purchase master: made anew, their counters would begin again."""
+    directory = context.session.directory
+    if directory is context.files.master_file:
+        raise Refusal(0x6A81)
+    require_access(context, directory.erase)
+    if directory.purses or key_types(directory, KeyType.SAM_PURCHASE):
+        raise Refusal(0x6985)
+    context.session.select(directory)
+    context.files.erase_directory(directory)
+    return b""
 
 
 def write_key(context: Context, command: commands.WriteKey) -> bytes:
@@ -144,10 +154,7 @@ def write_key(context: Context, command: commands.WriteKey) -> bytes:
 
 def _key_data(context: Context, command: commands.WriteKey) -> tuple[bytes, bytes]:
     body, line_key = unprotected(context, context.files.master_file, command.secured)
-    try:
-        data = deciphered(line_key.value, body, suite=suite_of(line_key))
-    except LineProtectionFailed as failure:
-        raise Refusal(0x6988) from failure
+    data = decipher(line_key, body)
     header, value = bytes(data[: HEADER.size]), bytes(data[HEADER.size :])
     lengths = PIN_LENGTHS if header[:1] == bytes((KeyType.PIN,)) else (KEY_LENGTH,)
     if header[:1] not in _KEY_TYPES or len(value) not in lengths:

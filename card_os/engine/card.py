@@ -120,6 +120,10 @@ def _perform(context: Context, command: commands.Command) -> bytes:
             return reading.update_record(context, command)
         case commands.AppendRecord():
             return reading.append_record(context, command)
+        case commands.UnblockPin():
+            return security.unblock_pin(context, command)
+        case commands.EraseDirectory():
+            return administration.erase_directory(context)
         case commands.CreateFile():
             return administration.create_file(context, command)
         case commands.WriteKey():

@@ -15,7 +15,10 @@ from card_os.wire.apdu import CommandApdu
 
 @dataclass(frozen=True, slots=True)
 class SelectFile:
+    """``elementary``: only an EF of the current DF is meant."""
+
     fid: int
+    elementary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class ReadBinary:
     sfi: int | None
     offset: int
     ne: int | None
+    secured: CommandApdu | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,16 @@ class ReadRecord:
     number: int
     by_tag: bool
     ne: int | None
+    secured: CommandApdu | None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateRecord:
+    """By number, or by the record's first byte where ``by_tag``."""
+
     sfi: int
     number: int
+    by_tag: bool
     data: bytes
     secured: CommandApdu | None
 
@@ -103,6 +111,17 @@ class ReloadPin:
     key_id: int
     pin: Secret
     mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UnblockPin:
+    key_id: int
+    secured: CommandApdu
+
+
+@dataclass(frozen=True, slots=True)
+class EraseDirectory:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +272,9 @@ Command: TypeAlias = (
     | Verify
     | ChangePin
     | ReloadPin
+    | UnblockPin
     | CreateFile
+    | EraseDirectory
     | WriteKey
     | BlockApplication
     | UnblockApplication

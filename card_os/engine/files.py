@@ -13,14 +13,16 @@ import struct
 from dataclasses import dataclass, field
 
 from card_os.engine.refusal import Refusal
-from card_os.engine.store import HEAP, Store
-from card_os.profile.files import KeyType, Structure
+from card_os.engine.store import HEAP, Store, fits
+from card_os.profile.files import KeyType, Protection, Structure
 from card_os.wire.identifiers import PURSE_FILE
 
 _OBJECT = struct.Struct(">BHHBBBBIH")
 _DIRECTORY_BODY = struct.Struct(">BB16s")
 _KEY_BODY = struct.Struct(">7BB16s")
-_KEY = 0x01  # structure byte of a key object; no file has it
+_KEY = 0x01  # structure bytes of a key object and of one that was erased; no file has them
+_ERASED = 0x02
+DATA_STRUCTURES = frozenset({Structure.TRANSPARENT, Structure.FIXED, Structure.VARIABLE, Structure.CYCLIC})
 _NO_PARENT = 0xFFFF
 PURSE_BODY_SIZE = 34
 DEPOSIT_BODY_SIZE = 37
@@ -44,6 +46,11 @@ class ElementaryFile:
     @property
     def sfi(self) -> int:
         return self.fid & 0x1F
+
+    @property
+    def protection(self) -> Protection:
+        """Of a file with data or records: what every access must come with."""
+        return Protection(self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Directory:
     fid: int
     name: bytes
     create: int
+    erase: int
     offset: int
     files: dict[int, ElementaryFile] = field(default_factory=dict)
     by_sfi: dict[int, ElementaryFile] = field(default_factory=dict)
@@ -104,7 +112,10 @@ class FileSystem:
         body = at + _OBJECT.size
         if structure == Structure.DEDICATED:
             _, name_length, name = _DIRECTORY_BODY.unpack(self.store.read(body, size))
-            self.directories.append(Directory(len(self.directories), fid, name[:name_length], write, body))
+            erase = read or write  # cards of the first version kept no erase right
+            self.directories.append(Directory(len(self.directories), fid, name[:name_length], write, erase, body))
+        elif structure == _ERASED:
+            pass
         elif structure == _KEY:
             self.directories[parent].keys[fid >> 8, fid & 0xFF] = body
         else:
@@ -117,12 +128,28 @@ class FileSystem:
             raise Refusal(0x6A84)
         self._load(self.store.append(_OBJECT.pack(*header, len(body)) + body))
 
-    def create_directory(self, fid: int, name: bytes, create: int) -> None:
+    def create_directory(self, fid: int, name: bytes, create: int, erase: int = 0) -> None:
+        """``erase`` 0: who may create may erase."""
         if any(known.fid == fid or known.name == name for known in self.directories):
             raise Refusal(0x6A89)
         parent = 0 if self.directories else _NO_PARENT
         body = _DIRECTORY_BODY.pack(0, len(name), name)
-        self._append((Structure.DEDICATED, parent, fid, 0, create, 0, 0, 0), body)
+        self._append((Structure.DEDICATED, parent, fid, erase, create, 0, 0, 0), body)
+
+    def erase_directory(self, directory: Directory) -> None:
+        """Forget every file and key of the DF in one commit; then overwrite what they held, which nothing reaches any more.
+        Their room is not given back. Refuses with 6A84 where they are more than one commit takes."""
+        bodies = [(file.offset, file.size) for file in directory.files.values()]
+        bodies += [(offset, _KEY_BODY.size) for offset in directory.keys.values()]
+        changes = [(offset - _OBJECT.size, bytes((_ERASED,))) for offset, _ in bodies]
+        if not fits(changes, spare=0):
+            raise Refusal(0x6A84)
+        self.store.commit(changes)
+        for held in (directory.files, directory.by_sfi, directory.keys, directory.purses):
+            held.clear()
+        directory.key_file = directory.container = None
+        for offset, size in bodies:
+            self.store.write_unreached(offset, bytes(size))
 
     def create_file(
         self,
@@ -138,7 +165,8 @@ class FileSystem:
         extra: int = 0,
     ) -> None:
         """``size`` of the body; it starts as zeros."""
-        if fid in directory.files or (structure is Structure.CONTAINER and directory.container):
+        same_sfi = structure in DATA_STRUCTURES and fid & 0x1F in directory.by_sfi
+        if fid in directory.files or same_sfi or (structure is Structure.CONTAINER and directory.container):
             raise Refusal(0x6A89)
         header = (structure, directory.number, fid, read, write, count, record_length, extra)
         self._append(header, bytes(size))

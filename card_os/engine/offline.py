@@ -63,7 +63,7 @@ def initialize(context: Context, command: commands.InitializeOffline) -> bytes:
 def update_capp_cache(context: Context, command: commands.UpdateCappCache) -> bytes:
     """Held until the debit; the same record again replaces what was held. Record 0 of a cyclic file is a new one; otherwise
     P1 is the record whose first byte it is, and where there is none, its number (both are seen: standards.md §1.3).
-    Refuses with 6985, 6A82, 6982, 6981, 6A83, 6700, 6A84 (more than one debit can change)."""
+    Refuses with 6985, 6A82, 6982, 6987, 6981, 6A83, 6700, 6A84 (more than one debit can change)."""
     session = context.session
     session.advance(PurseEvent.CACHE)
     file = session.directory.by_sfi.get(command.sfi)
@@ -71,6 +71,8 @@ def update_capp_cache(context: Context, command: commands.UpdateCappCache) -> by
         raise Refusal(0x6A82)
     if file.write == _NEVER:
         raise Refusal(0x6982)  # the log is the card's own: its record of this very purchase must not be written over
+    if file.protection:
+        raise Refusal(0x6987)  # ours: the cache knows no line protection
     if file.structure not in _RECORDS:
         raise Refusal(0x6981)
     changes = _cached_change(context, command.sfi, command.number, command.data)

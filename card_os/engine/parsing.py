@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from card_os.crypto.purse import TransactionType
 from card_os.crypto.secret import Secret
+from card_os.crypto.suites import MAC_LENGTH
 from card_os.engine import commands
 from card_os.engine.refusal import Refusal
 from card_os.wire.apdu import CommandApdu
-from card_os.wire.commands import ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE
+from card_os.wire.commands import ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE, UNBLOCK_PIN_INS, UNBLOCK_PIN_P1
 
 _INITIALIZE = struct.Struct(">BI6s")
 _UPDATE = struct.Struct(">B6s")
@@ -19,6 +20,7 @@ _DEBIT = struct.Struct(">I4s3s4s")
 _SAM_INITIALIZE = struct.Struct(">4sHIB4s3sBB8s8s")
 _SECURE = 0x04
 _FOLLOWING = 0x02
+_ELEMENTARY = 0x02
 _RECORD_NUMBER = 0x04
 _PURCHASE, _CASH, _UNLOAD = 1, 2, 3  # P1 of DEBIT
 
@@ -54,9 +56,9 @@ def _select(apdu: CommandApdu) -> commands.Command:
     if apdu.p1 == 0x04 and apdu.p2 in (0x00, _FOLLOWING):
         _require(1 <= len(apdu.data) <= 16, 0x6700)
         return commands.SelectName(apdu.data, apdu.p2 == _FOLLOWING)
-    _require(apdu.p1 in (0x00, 0x02) and apdu.p2 == 0x00, 0x6A86)
+    _require(apdu.p1 in (0x00, _ELEMENTARY) and apdu.p2 == 0x00, 0x6A86)
     _length(apdu, 2)
-    return commands.SelectFile(int.from_bytes(apdu.data, "big"))
+    return commands.SelectFile(int.from_bytes(apdu.data, "big"), apdu.p1 == _ELEMENTARY)
 
 
 def _place(apdu: CommandApdu) -> tuple[int | None, int]:
@@ -68,8 +70,8 @@ def _place(apdu: CommandApdu) -> tuple[int | None, int]:
 
 
 def _read_binary(apdu: CommandApdu) -> commands.Command:
-    _length(apdu, 0)
-    return commands.ReadBinary(*_place(apdu), apdu.ne)
+    _no_data(apdu)
+    return commands.ReadBinary(*_place(apdu), apdu.ne, _secured(apdu))
 
 
 def _update_binary(apdu: CommandApdu) -> commands.Command:
@@ -77,16 +79,25 @@ def _update_binary(apdu: CommandApdu) -> commands.Command:
     return commands.UpdateBinary(*_place(apdu), apdu.data, _secured(apdu))
 
 
+def _no_data(apdu: CommandApdu) -> None:
+    """Beside the MAC."""
+    if _secured(apdu) is None:
+        _length(apdu, 0)
+    else:
+        _length(apdu, 0, MAC_LENGTH)
+
+
 def _read_record(apdu: CommandApdu) -> commands.Command:
-    _length(apdu, 0)
+    _no_data(apdu)
     _require(apdu.p2 & 7 in (0, _RECORD_NUMBER) and apdu.p1 > 0, 0x6A86)
-    return commands.ReadRecord(apdu.p2 >> 3, apdu.p1, not apdu.p2 & _RECORD_NUMBER, apdu.ne)
+    return commands.ReadRecord(apdu.p2 >> 3, apdu.p1, not apdu.p2 & _RECORD_NUMBER, apdu.ne, _secured(apdu))
 
 
 def _update_record(apdu: CommandApdu) -> commands.Command:
-    _require(apdu.p2 & 7 == _RECORD_NUMBER and apdu.p1 > 0, 0x6A86)
+    _require(apdu.p2 & 7 in (0, _RECORD_NUMBER) and apdu.p1 > 0, 0x6A86)
     _require(bool(apdu.data), 0x6700)
-    return commands.UpdateRecord(apdu.p2 >> 3, apdu.p1, apdu.data, _secured(apdu))
+    by_tag = not apdu.p2 & _RECORD_NUMBER
+    return commands.UpdateRecord(apdu.p2 >> 3, apdu.p1, by_tag, apdu.data, _secured(apdu))
 
 
 def _append_record(apdu: CommandApdu) -> commands.Command:
@@ -127,6 +138,17 @@ def _change_or_reload_pin(apdu: CommandApdu) -> commands.Command:
     _parameters(apdu, 0)
     _length(apdu, 6, 7, 8, 9, 10)
     return commands.ReloadPin(apdu.p2, Secret(apdu.data[:-4]), apdu.data[-4:])
+
+
+def _unblock_pin(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, UNBLOCK_PIN_P1)
+    return commands.UnblockPin(apdu.p2, apdu)
+
+
+def _erase(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, 0)
+    _length(apdu, 0)
+    return commands.EraseDirectory()
 
 
 def _create_file(apdu: CommandApdu) -> commands.Command:
@@ -247,7 +269,9 @@ _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x00, 0xB0): _read_binary,
     (0x00, 0xD6): _update_binary,
     (0x04, 0xD6): _update_binary,
+    (0x04, 0xB0): _read_binary,
     (0x00, 0xB2): _read_record,
+    (0x04, 0xB2): _read_record,
     (0x00, 0xDC): _update_record,
     (0x04, 0xDC): _update_record,
     (0x00, 0xE2): _append_record,
@@ -257,6 +281,8 @@ _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x00, 0x82): _external_authenticate,
     (0x00, 0x20): _verify,
     (0x80, 0x5E): _change_or_reload_pin,
+    (0x84, UNBLOCK_PIN_INS): _unblock_pin,
+    (0x80, 0x0E): _erase,
     (0x80, 0xE0): _create_file,
     (0x84, 0xD4): _write_key,
     (0x84, 0x1E): _block,

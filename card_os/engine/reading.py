@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from card_os.crypto.secure_messaging import enciphered
+from card_os.crypto.suites import MAC_LENGTH
 from card_os.engine import commands, records
 from card_os.engine.context import PERMANENT_LOCK, TEMPORARY_LOCK, Context
-from card_os.engine.files import Directory, ElementaryFile
+from card_os.engine.files import Directory, ElementaryFile, Key
 from card_os.engine.refusal import Refusal
-from card_os.engine.security import require_access, unprotected
-from card_os.engine.store import Change
+from card_os.engine.security import decipher, line_key, require_access, suite_of, unprotected
+from card_os.engine.store import Change, fits
 from card_os.profile.access import Level, access_byte
-from card_os.profile.files import Structure
+from card_os.profile.files import Protection, Structure
 from card_os.profile.identity import PROPERTIES
-from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu
+from card_os.wire.apdu import EXTENDED_MAXIMUM, SHORT_MAXIMUM, CommandApdu
 from card_os.wire.identifiers import SFI_PUBLIC
 from card_os.wire.tlv import Tlv, encode_all
 
 INVALIDATED = 0x6283
+_ALL = (SHORT_MAXIMUM, EXTENDED_MAXIMUM)
+_PROTECTED_MAXIMUM = 239  # with length, padding and MAC it fits a short answer with either suite
 _FREE = access_byte(Level.FREE)
 _RECORDS = frozenset({Structure.FIXED, Structure.VARIABLE, Structure.CYCLIC})
 
 
 def select_file(context: Context, command: commands.SelectFile) -> tuple[bytes, int]:
-    """An EF of the current DF, or any DF. Answers FCI and status."""
+    """An EF of the current DF, or any DF. Answers FCI and status. Refuses with 6A82, 9303."""
     for directory in context.files.directories:
-        if directory.fid == command.fid:
+        if directory.fid == command.fid and not command.elementary:
             return _enter(context, directory)
     file = context.session.directory.files.get(command.fid)
     if file is None:
@@ -81,19 +87,57 @@ def _file(context: Context, sfi: int | None, *, transparent: bool) -> Elementary
 
 def _exactly(data: bytes, ne: int | None) -> bytes:
     """Le other than 00 must be the length there is: 6Cxx says which (T=0)."""
-    if ne is None or ne == SHORT_MAXIMUM or ne == len(data):
+    if ne is None or ne in _ALL or ne == len(data):
         return data
     raise Refusal(0x6C00 | len(data) & 0xFF)
 
 
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """How data of a file goes out. The MAC's IV is the command's challenge, and a challenge serves one command: what is
+    answered under it can never be sent in as a command's MAC. Its input is the answer alone (ours)."""
+
+    key: Key
+    challenge: bytes
+    protection: Protection
+
+    def answer(self, data: bytes) -> bytes:
+        suite = suite_of(self.key)
+        body = enciphered(self.key.value, data, suite=suite) if Protection.ENCIPHERED in self.protection else data
+        if Protection.MAC not in self.protection:
+            return body
+        return body + suite.line_mac(self.key.value, body, self.challenge)
+
+
+def _guard(context: Context, file: ElementaryFile, secured: CommandApdu | None) -> _Guard | None:
+    """None where data goes out as it is. Refuses with 6987 (the file wants a MAC), 6984, 6988, 6983."""
+    if secured is not None:
+        _, key = unprotected(context, context.session.directory, secured)
+        return _Guard(key, context.challenge, file.protection | Protection.MAC)
+    if Protection.MAC in file.protection:
+        raise Refusal(0x6987)
+    if file.protection:
+        return _Guard(line_key(context), b"", file.protection)
+    return None
+
+
 def read_binary(context: Context, command: commands.ReadBinary) -> bytes:
+    """With line protection Le counts the answer as sent: the data from the offset on, enciphered or not, and its MAC."""
     file = _file(context, command.sfi, transparent=True)
     require_access(context, file.read)
+    guard = _guard(context, file, command.secured)
     available = file.size - command.offset
     if available <= 0:
         raise Refusal(0x6B00)
-    wanted = command.ne or SHORT_MAXIMUM
-    if wanted > available and wanted != SHORT_MAXIMUM:
+    everything = command.ne is None or command.ne in _ALL
+    if guard is not None:
+        part = _PROTECTED_MAXIMUM if everything else command.ne or 0
+        if not everything and guard.protection is Protection.MAC:
+            part -= MAC_LENGTH
+        data = context.store.read(file.offset + command.offset, max(0, min(part, available, _PROTECTED_MAXIMUM)))
+        return _exactly(guard.answer(data), command.ne)
+    wanted = available if command.ne == EXTENDED_MAXIMUM else command.ne or SHORT_MAXIMUM
+    if wanted > available and not everything:
         raise Refusal(0x6C00 | available & 0xFF)
     return context.store.read(file.offset + command.offset, min(wanted, available))
 
@@ -101,31 +145,38 @@ def read_binary(context: Context, command: commands.ReadBinary) -> bytes:
 def update_binary(context: Context, command: commands.UpdateBinary) -> bytes:
     file = _file(context, command.sfi, transparent=True)
     require_access(context, file.write)
-    data = _plain(context, command.secured, command.data)
+    data = _plain(context, file, command.secured, command.data)
     if command.offset + len(data) > file.size:
         raise Refusal(0x6B00 if command.offset >= file.size else 0x6700)
-    context.store.commit([(file.offset + command.offset, data)])
-    return b""
+    changes = [(file.offset + command.offset, data)]
+    if not fits(changes, spare=0):
+        raise Refusal(0x6700)
+    return _commit(context, changes)
 
 
 def read_record(context: Context, command: commands.ReadRecord) -> bytes:
     file = _file(context, command.sfi, transparent=False)
     require_access(context, file.read)
+    guard = _guard(context, file, command.secured)
     reader = records.find_tag if command.by_tag else records.read_record
-    return _exactly(reader(context.store, file, command.number), command.ne)
+    data = reader(context.store, file, command.number)
+    return _exactly(data if guard is None else guard.answer(data), command.ne)
 
 
 def update_record(context: Context, command: commands.UpdateRecord) -> bytes:
     file = _file(context, command.sfi, transparent=False)
     require_access(context, file.write)
-    data = _plain(context, command.secured, command.data)
-    return _commit(context, records.update(context.store, file, command.number, data))
+    data = _plain(context, file, command.secured, command.data)
+    number = command.number
+    if command.by_tag:
+        number = records.number_of_tag(context.store, file, number)
+    return _commit(context, records.update(context.store, file, number, data))
 
 
 def append_record(context: Context, command: commands.AppendRecord) -> bytes:
     file = _file(context, command.sfi, transparent=False)
     require_access(context, file.write)
-    data = _plain(context, command.secured, command.data)
+    data = _plain(context, file, command.secured, command.data)
     return _commit(context, records.append(context.store, file, data))
 
 
@@ -134,9 +185,15 @@ def _commit(context: Context, changes: list[Change]) -> bytes:
     return b""
 
 
-def _plain(context: Context, secured: CommandApdu | None, data: bytes) -> bytes:
-    """The data of a file command, its MAC checked under the DF's line protection key where it came with one."""
-    if secured is None:
-        return data
-    body, _ = unprotected(context, context.session.directory, secured)
-    return body
+def _plain(context: Context, file: ElementaryFile, secured: CommandApdu | None, data: bytes) -> bytes:
+    """The data of a file command: MAC checked under the DF's line protection key where it came with one, then deciphered
+    where the file wants that. Refuses with 6987 (the file wants a MAC), 6984, 6988, 6983, 6700 (a MAC and nothing else)."""
+    if secured is None and Protection.MAC in file.protection:
+        raise Refusal(0x6987)
+    if secured is not None:
+        data, _ = unprotected(context, context.session.directory, secured)
+    if Protection.ENCIPHERED in file.protection:
+        data = decipher(line_key(context), data)
+    if not data:
+        raise Refusal(0x6700)
+    return data

@@ -16,23 +16,25 @@ def read_record(store: Store, file: ElementaryFile, number: int) -> bytes:
     return store.read(offset, length)
 
 
-def find_tag(store: Store, file: ElementaryFile, tag: int) -> bytes:
-    """The first record whose first byte is ``tag`` (READ RECORD by identifier). Refuses with 6A83."""
+def number_of_tag(store: Store, file: ElementaryFile, tag: int) -> int:
+    """The number of the first record whose first byte is ``tag``. Refuses with 6A83."""
     number = 1
-    while (record := read_record(store, file, number))[:1] != bytes((tag,)):
+    while read_record(store, file, number)[:1] != bytes((tag,)):
         number += 1
-    return record
+    return number
+
+
+def find_tag(store: Store, file: ElementaryFile, tag: int) -> bytes:
+    """READ RECORD by identifier. Refuses with 6A83."""
+    return read_record(store, file, number_of_tag(store, file, tag))
 
 
 def number_of(store: Store, file: ElementaryFile, identifier: int) -> int:
     """The number of the first record that begins with ``identifier``; ``identifier`` itself where there is none."""
-    number = 1
     try:
-        while read_record(store, file, number)[:1] != bytes((identifier,)):
-            number += 1
+        return number_of_tag(store, file, identifier)
     except Refusal:
         return identifier
-    return number
 
 
 def update(store: Store, file: ElementaryFile, number: int, data: bytes) -> list[Change]:

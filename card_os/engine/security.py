@@ -10,7 +10,7 @@ import hmac
 
 from card_os.crypto.authentication import external_cryptogram, social_cryptogram, whole_cryptogram
 from card_os.crypto.secret import Secret
-from card_os.crypto.secure_messaging import LineProtectionFailed, without_mac
+from card_os.crypto.secure_messaging import LineProtectionFailed, deciphered, without_mac
 from card_os.crypto.suites import MAC_LENGTH, SM4, SUITES, Suite
 from card_os.engine import commands
 from card_os.engine.context import Context
@@ -18,6 +18,7 @@ from card_os.engine.files import KEY_COUNTER_AT, Directory, Key, key_body
 from card_os.engine.refusal import Refusal
 from card_os.profile.access import allows
 from card_os.profile.files import KeyType
+from card_os.profile.personalisation import PIN_LENGTHS
 from card_os.wire.apdu import CommandApdu
 
 _UNCOUNTED = 0xFF
@@ -122,7 +123,7 @@ def _replace_pin(context: Context, pin: Key, value: Secret) -> None:
 def external_authenticate(context: Context, command: commands.ExternalAuthenticate) -> bytes:
     """Four forms (standards.md §1.1, §2.6, §5.5): 8 bytes with either suite; 16 bytes are C ‖ R2 with 3DES and the whole
     cryptogram with SM4. Refuses with 6984, 6A88, 6982, 6985, 6983, 63Cx."""
-    challenge = _fresh_challenge(context)
+    challenge = fresh_challenge(context)
     key = require_key(context, context.session.directory, KeyType.EXTERNAL, command.key_id)
     suite = suite_of(key)
     _require_block(challenge, suite)
@@ -148,10 +149,38 @@ def internal_authenticate(context: Context, command: commands.InternalAuthentica
     return social_cryptogram(key.value, first=command.first, second=command.second, suite=suite_of(key))
 
 
-def unprotected(context: Context, directory: Directory, command: CommandApdu) -> tuple[bytes, Key]:
-    """The data before the MAC and the line protection key of ``directory``. Refuses with 6984, 6987, 6988, 6983."""
-    challenge = _fresh_challenge(context)
-    key = require_key(context, directory, KeyType.LINE_PROTECTION, 0)
+def unblock_pin(context: Context, command: commands.UnblockPin) -> bytes:
+    """The enciphered PIN becomes the PIN, with all its tries. Refuses with 6984, 6A88, 6987, 6983, 6988, 6A80."""
+    directory = context.session.directory
+    pin = require_key(context, directory, KeyType.PIN, command.key_id)
+    body, key = unprotected(context, directory, command.secured, KeyType.PIN_UNBLOCK)
+    value = decipher(key, body)
+    if len(value) not in PIN_LENGTHS:
+        raise Refusal(0x6A80)
+    _replace_pin(context, pin, value)
+    return b""
+
+
+def line_key(context: Context) -> Key:
+    """The selected DF's. Refuses with 6A88."""
+    return require_key(context, context.session.directory, KeyType.LINE_PROTECTION, 0)
+
+
+def decipher(key: Key, cryptogram: bytes) -> Secret:
+    """Refuses with 6988."""
+    try:
+        return deciphered(key.value, cryptogram, suite=suite_of(key))
+    except LineProtectionFailed as failure:
+        raise Refusal(0x6988) from failure
+
+
+def unprotected(
+    context: Context, directory: Directory, command: CommandApdu, key_type: KeyType = KeyType.LINE_PROTECTION
+) -> tuple[bytes, Key]:
+    """The data before the MAC, and key 00 of that type in ``directory``, which made it. Refuses with 6984, 6A88, 6982, 6987,
+    6983, 6988. The MAC is checked before anything is deciphered."""
+    challenge = fresh_challenge(context)
+    key = require_key(context, directory, key_type, 0)
     if len(command.data) < MAC_LENGTH:
         raise Refusal(0x6987)
     suite = suite_of(key)
@@ -165,7 +194,7 @@ def unprotected(context: Context, directory: Directory, command: CommandApdu) ->
     return body, key
 
 
-def _fresh_challenge(context: Context) -> bytes:
+def fresh_challenge(context: Context) -> bytes:
     if not context.challenge:
         raise Refusal(0x6984)
     return context.challenge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, unique
+from enum import IntEnum, IntFlag, unique
 from typing import Any
 
 from card_os.crypto.suites import Algorithm
@@ -23,6 +23,14 @@ class Structure(IntEnum):
     CONTAINER = 0x30
     DEDICATED = 0x38
     KEYS = 0x3F
+
+
+class Protection(IntFlag):
+    """Line protection of a file: the high bits of CREATE FILE's structure byte (standards.md §1.5)."""
+
+    NONE = 0x00
+    ENCIPHERED = 0x40
+    MAC = 0x80
 
 
 @unique
@@ -64,6 +72,7 @@ class FileSpec:
     codec: Layout[Any] | RecordSet[Any]
     clause: str
     count: int = 0
+    protection: Protection = Protection.NONE
 
     @property
     def sfi(self) -> int:

@@ -39,7 +39,7 @@ _ADMINISTRATION = access_byte(Level.ADMINISTRATION)
 _FREE = access_byte(Level.FREE)
 
 
-def _create(fid: int, structure: Structure, rest: bytes) -> CommandApdu:
+def _create(fid: int, structure: int, rest: bytes) -> CommandApdu:
     return CommandApdu(0x80, 0xE0, fid >> 8, fid & 0xFF, bytes((structure,)) + rest)
 
 
@@ -60,7 +60,7 @@ def create_file(spec: FileSpec) -> CommandApdu:
     counted = spec.structure in (Structure.FIXED, Structure.CYCLIC)
     size = bytes((spec.count, spec.size)) if counted else spec.size.to_bytes(2, "big")
     access = bytes((access_byte(spec.access.read), access_byte(spec.access.write), _NOT_USED, 0))
-    return _create(spec.fid, spec.structure, size + access)
+    return _create(spec.fid, spec.structure | spec.protection, size + access)
 
 
 def create_purse(purse: PurseSpec) -> CommandApdu:

@@ -15,6 +15,10 @@ from card_os.wire.identifiers import SFI_TRANSIT_PROCESS, SFI_TRIP_LOG
 ELECTRONIC_DEPOSIT = 1
 ELECTRONIC_PURSE = 2
 CHALLENGE_8 = 8
+# PIN UNBLOCK: sources disagree about INS, P1 and P2 (standards.md §1.1 [U], §8.7). Ours: 84 24 00 kid, as VERIFY has its kid in
+# P2; data = the new PIN enciphered under the PIN unblock key 37/00 ‖ MAC4 under the same key.
+UNBLOCK_PIN_INS = 0x24
+UNBLOCK_PIN_P1 = 0x00
 
 
 def select_fid(fid: int) -> CommandApdu:

@@ -15,7 +15,7 @@ import pytest
 
 from card_os.crypto.mac import fold
 from card_os.crypto.purse import TransactionType
-from card_os.crypto.secure_messaging import with_mac
+from card_os.crypto.secure_messaging import enciphered, with_mac
 from card_os.crypto.suites import TRIPLE_DES
 from card_os.engine import Card, commands
 from card_os.profile import personalisation as perso
@@ -192,6 +192,18 @@ def _block_card(b: Bench) -> CommandApdu:
     return _secured(b, CommandApdu(0x84, 0x16, 0, 0))
 
 
+def _unblock_pin(b: Bench) -> CommandApdu:
+    _verify(b, WRONG_PIN, wrong_before=3)
+    key = b.kit.child("pin-unblock")
+    return with_mac(CommandApdu(0x84, 0x24, 0x00, names.PIN, enciphered(key, NEW_PIN)), key, challenge=b.challenge())
+
+
+def _erase(b: Bench) -> CommandApdu:
+    _opened(b)
+    b.card.send(cmd.select_name(names.SOCIAL_AID))
+    return CommandApdu(0x80, 0x0E, 0, 0)
+
+
 def _plain_debit(b: Bench) -> CommandApdu:
     return b.kit.begin_purchase(b.card, b.sam, 300)
 
@@ -234,6 +246,8 @@ ROWS: dict[str, Row] = {
     "VERIFY, wrong for the last time": Row(commands.Verify, lambda b: _verify(b, WRONG_PIN, wrong_before=2), sw=0x63C0),
     "CHANGE PIN": Row(commands.ChangePin, _change_pin),
     "RELOAD PIN": Row(commands.ReloadPin, _reload_pin),
+    "PIN UNBLOCK": Row(commands.UnblockPin, _unblock_pin),
+    "ERASE DF": Row(commands.EraseDirectory, _erase),
     "CREATE FILE, an EF": Row(commands.CreateFile, _create_file),
     "CREATE FILE, a DF": Row(commands.CreateFile, _create_directory),
     "WRITE KEY, a new one": Row(commands.WriteKey, lambda b: _write_key(b, replace(KEY, id=2))),
