@@ -1,28 +1,48 @@
-"""The card as a reader sees it: bytes, ATR, and the T=0 way of fetching answers (ISO/IEC 7816-3 §12.2)."""
+"""The card as a reader sees it: bytes, ATR, and the ways of answering of T=0 (ISO/IEC 7816-3 §12.2) and T=1 (§12.3)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import Enum, unique
+from functools import reduce
+from operator import xor
+
 from card_os.engine.card import Card
 from card_os.engine.memory import PowerLost
-from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu, MalformedApdu, ResponseApdu
+from card_os.wire.apdu import EXTENDED_MAXIMUM, SHORT_MAXIMUM, CommandApdu, MalformedApdu, ResponseApdu
 from card_os.wire.dialogue import CardGone
 
 GET_RESPONSE = 0xC0
 # T0 = 6D: TB1 and TC1 follow (both 00), 13 historical bytes. The five before the serial as on the sample in standards.md §5.4.
-ATR_HEAD = bytes.fromhex("3B6D0000") + bytes.fromhex("00814E4323")
+_HISTORICAL = bytes.fromhex("00814E4323")
+ATR_HEAD = bytes.fromhex("3B6D0000") + _HISTORICAL
+# T0 = 8D: TD1 follows, 01 = T=1 is what the card speaks; TCK ends it.
+_ATR_HEAD_T1 = bytes.fromhex("3B8D01") + _HISTORICAL
 _WRONG_LENGTH = bytes.fromhex("6700")
 _CONDITIONS = bytes.fromhex("6985")
+_END_OF_FILE = bytes.fromhex("6282")
+_OK = bytes.fromhex("9000")
+_READING = frozenset({0xB0, 0xB2})
+
+
+@unique
+class Protocol(Enum):
+    """How answers come: T0 by 61xx, 6Cxx and GET RESPONSE, at most 256 bytes at once; T1 with the command, also extended."""
+
+    T0 = 0
+    T1 = 1
 
 
 class ByteCard:
     """Fits ``hardware.readers.connection.Connection``. After ``PowerLost`` it answers nothing but ``CardGone`` until reset."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, protocol: Protocol = Protocol.T0) -> None:
         self.card = card
+        self._protocol = protocol
         self._pending = b""
         self._status = b""
         self._powered = True
-        self._atr = ATR_HEAD + card.chip_serial
+        self._atr = ATR_HEAD + card.chip_serial if protocol is Protocol.T0 else _atr_t1(card.chip_serial)
 
     @property
     def atr(self) -> bytes:
@@ -36,22 +56,35 @@ class ByteCard:
         return self._atr
 
     def transmit(self, command: bytes) -> bytes:
-        """One command APDU; data to fetch is announced by 61xx where no Le was sent, and a wrong Le by 6Cxx."""
+        """One command APDU. T=0: data to fetch is announced by 61xx where no Le was sent, and a wrong Le by 6Cxx."""
         if not self._powered:
             raise CardGone("the card has lost power; reset it")
         try:
             apdu = CommandApdu.parse(command)
         except MalformedApdu:
             return _WRONG_LENGTH
+        if self._protocol is Protocol.T1:
+            return self._answer_at_once(apdu)
         if apdu.ins == GET_RESPONSE:
             return self._fetch(apdu)
         self._pending = b""
+        return self._answer(apdu, self._perform(apdu))
+
+    def _perform(self, apdu: CommandApdu) -> ResponseApdu:
         try:
-            response = self.card.transmit(apdu)
+            return self.card.transmit(apdu)
         except PowerLost:
             self._powered = False
             raise
-        return self._answer(apdu, response)
+
+    def _answer_at_once(self, apdu: CommandApdu) -> bytes:
+        """T=1: as many bytes as Le wants, none without Le; a reading command that wanted more is told so by 6282. The card
+        never says 6Cxx, so a reading command is passed on with the largest Le and cut here."""
+        reading = apdu.ins in _READING and apdu.ne is not None
+        response = self._perform(replace(apdu, ne=EXTENDED_MAXIMUM) if reading else apdu)
+        data, status = response.data[: apdu.ne or 0], response.sw.to_bytes()
+        short = apdu.ne is not None and apdu.ne not in (SHORT_MAXIMUM, EXTENDED_MAXIMUM) and apdu.ne > len(data)
+        return data + (_END_OF_FILE if reading and short and status == _OK else status)
 
     def _answer(self, apdu: CommandApdu, response: ResponseApdu) -> bytes:
         data = response.data
@@ -75,3 +108,8 @@ class ByteCard:
 
     def _available(self) -> bytes:
         return bytes((0x61, min(len(self._pending), SHORT_MAXIMUM) & 0xFF))
+
+
+def _atr_t1(chip_serial: bytes) -> bytes:
+    atr = _ATR_HEAD_T1 + chip_serial
+    return atr + bytes((reduce(xor, atr[1:]),))
