@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -276,3 +277,41 @@ def test_yubikit_changes_and_unblocks_pin_and_puk(session):
     session.change_puk(IDENTITY_PUK, "87654321")
     session.unblock_pin("87654321", IDENTITY_PIN)
     session.verify_pin(IDENTITY_PIN)
+
+
+def test_opensc_explorer_talks_to_the_application(program, tmp_path):
+    """The PIV driver has no MF to begin in; 3000 is what it calls the holder identifier."""
+    script = tmp_path / "script"
+    script.write_text("apdu 00CB3FFF035C017E00\nverify CHV128 31:32:33:34:35:36:FF:FF\n")
+    said = program.run("opensc-explorer", "-m", "3000", str(script))
+    assert "7E 12 4F 0B A0 00 00 03 08 00 00 10 00 01 00" in said
+    assert "Code correct." in said
+
+
+@pytest.fixture
+def ykman(program: Program, pair: ReaderPair) -> Callable[..., str]:
+    """Yubico's command line with the reader named: any PIV card will do."""
+    pytest.importorskip("ykman", reason="yubikey-manager is missing: uv sync")
+    own = Program(program.environment, lambda _: sys.executable)
+    start = "import sys; from ykman._cli.__main__ import main; sys.argv[0] = 'ykman'; main()"
+    return lambda *arguments: own.run("ykman", "-c", start, "--reader", pair.card.reader, "piv", *arguments)
+
+
+def test_ykman_shows_the_slots(ykman):
+    said = ykman("info")
+    assert "PIN tries remaining" in said
+    for slot in ("9A (AUTHENTICATION)", "9C (SIGNATURE)", "9D (KEY_MANAGEMENT)", "9E (CARD_AUTH)"):
+        assert slot in said
+
+
+@pytest.mark.parametrize(("algorithm", "slot"), [("RSA2048", "9a"), ("ECCP256", "9c")])
+def test_ykman_makes_a_key_and_a_request_the_card_has_signed(ykman, tmp_path, algorithm, slot):
+    public, request = str(tmp_path / "public.pem"), tmp_path / "request.pem"
+    manager, holder = ("-m", management_key().hex()), ("-P", IDENTITY_PIN)
+    ykman("keys", "generate", *manager, *holder, "-a", algorithm, slot, public)
+    ykman("certificates", "request", *holder, "-s", "CN=test", slot, public, str(request))
+    assert x509.load_pem_x509_csr(request.read_bytes()).is_signature_valid
+    ykman("certificates", "generate", *manager, *holder, "-s", "CN=test", slot, public)
+    ykman("certificates", "export", slot, str(tmp_path / "own.pem"))
+    own = x509.load_pem_x509_certificate((tmp_path / "own.pem").read_bytes())
+    own.verify_directly_issued_by(own)
