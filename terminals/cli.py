@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from card_os.profile.reference import page
 from card_os.wire.dialogue import CardGone
 from hardware.readers.drive import Ports, drive
 from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
@@ -69,6 +70,12 @@ def shell(
     except (PcscError, CardGone) as problem:
         typer.echo(f"citycard card shell: {problem}", err=True)
         raise typer.Exit(1) from problem
+
+
+@app.command()
+def reference() -> None:
+    """Print the reference page: every file, offset, key, right and status word, in Markdown."""
+    typer.echo(page(), nl=False)
 
 
 def _card_in(reader: str) -> PcscConnection:
