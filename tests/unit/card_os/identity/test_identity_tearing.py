@@ -49,7 +49,7 @@ def filled(desk) -> bytes:
 
 @pytest.mark.parametrize("spoil", [False, True], ids=["clean", "spoilt cell"])
 @pytest.mark.parametrize("name", CHANGES)
-def test_old_or_new_content_at_every_byte(filled, identity_kit, name, spoil):
+def test_old_or_new_content_at_every_byte(filled, identity_kit, record_property, name, spoil):
     def fresh() -> Any:
         """Managed, everything of the command sent but its last part; a key maker whose next key is always the same."""
         desk = identity_kit.powered(filled)
@@ -79,7 +79,7 @@ def test_old_or_new_content_at_every_byte(filled, identity_kit, name, spoil):
     else:
         pytest.fail("the command never finished")
     assert seen == {old, new}
-    print(f"{name}: {cut} cuts")
+    record_property("cuts", cut)
 
 
 def test_the_room_of_a_torn_write_is_used_again(desk, identity_kit):
@@ -137,7 +137,7 @@ def standing(desk: Any) -> Standing:
 
 
 @pytest.mark.parametrize("name", COUNTED)
-def test_a_torn_command_never_wins_a_try(desk, identity_kit, name):
+def test_a_torn_command_never_wins_a_try(desk, identity_kit, record_property, name):
     blocked, command, allowed, final = COUNTED[name]
     if blocked:
         for _ in range(3):
@@ -158,9 +158,10 @@ def test_a_torn_command_never_wins_a_try(desk, identity_kit, name):
         pytest.fail("the command never finished")
     assert seen == allowed
     assert standing(torn) == final
+    record_property("cuts", cut)
 
 
-def test_power_lost_again_while_recovering(filled, identity_kit):
+def test_power_lost_again_while_recovering(filled, identity_kit, record_property):
     """Every byte of PUT DATA, then every byte of the recovery that follows."""
     old, parts = contents(identity_kit.powered(filled)), CHANGES["PUT DATA, new"]()
 
@@ -193,4 +194,4 @@ def test_power_lost_again_while_recovering(filled, identity_kit):
             assert contents(identity_kit.powered(memory.content)) in (old, new)
         cut += 1
     assert recoveries > 100
-    print(f"{cut} cuts, {recoveries} more while recovering")
+    record_property("cuts", cut + recoveries)
