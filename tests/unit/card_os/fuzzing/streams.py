@@ -22,7 +22,7 @@ from card_os.wire.dialogue import CardGone
 from simulator.softcard.memory import CardMemory
 
 STEP = 5
-ON = ("card", "sam", "hospital")
+ON = ("card", "sam", "hospital", "identity")
 UNCOUNTED = 0xFF
 # ISO/IEC 7816-4 §5.6 and the purse's words. 6F (no precise diagnosis) would be a program that has lost its way.
 _FIRST_BYTES = frozenset({0x61, 0x62, 0x63, 0x65, *range(0x67, 0x6F), 0x90, 0x91, 0x93, 0x94})
@@ -85,16 +85,24 @@ class Stream:
 
         self._of: dict[int, str] = {}
         self.bench = tearing.Bench(kit, Desk)
-        self.readers = {name: ByteCard(getattr(self.bench, name).card) for name in ON}
-        self._of.update({id(reader.card): name for name, reader in self.readers.items()})
+        self.readers: dict[str, ByteCard] = {}
+        for name in ON[:-1]:
+            self._reader(name)
         self._model = Model(self.bench.memories["card"])
+
+    def _reader(self, on: str) -> ByteCard:
+        """The identity card's only where a stream speaks to it: most do not."""
+        if on not in self.readers:
+            self.readers[on] = reader = ByteCard(getattr(self.bench, on).card)
+            self._of[id(reader.card)] = on
+        return self.readers[on]
 
     def run(self, data: bytes) -> None:
         """Raises ``Finding``."""
         steps = iter(data)
         for what in steps:
             self._step(what, steps)
-        for name in ON:
+        for name in self.readers:
             self._start(name)
             sound(self.bench.memories[name])
 
@@ -105,13 +113,15 @@ class Stream:
             self._spoil, self._sent = (which, SPOILS[how % len(SPOILS)], at, value), 0
             self._converse(self.rows[number])
         elif number == len(self.rows):
-            self._transmit(ON[which % 3], bytes(next(rest, 0) for _ in range(value)))
+            self._transmit(ON[which % 4], bytes(next(rest, 0) for _ in range(value)))
         elif number == len(self.rows) + 1:
-            self._start(ON[which % 3])
+            self._start(ON[which % 4])
         else:
-            self.bench.memories[ON[which % 3]].cut_after(at, spoil=bool(value & 1))
+            self._reader(ON[which % 4])
+            self.bench.memories[ON[which % 4]].cut_after(at, spoil=bool(value & 1))
 
     def _converse(self, row: Any) -> None:
+        self._reader(row.on)
         try:
             desk = getattr(self.bench, row.on)
             desk.send(row.prepare(self.bench))
@@ -134,7 +144,7 @@ class Stream:
     def _transmit(self, on: str, raw: bytes) -> bytes:
         self.commands += 1
         try:
-            answer = self.readers[on].transmit(raw)
+            answer = self._reader(on).transmit(raw)
         except CardGone:  # PowerLost, or still without power
             self._start(on)
             return b""
@@ -148,7 +158,7 @@ class Stream:
 
     def _start(self, on: str) -> None:
         """Power down and up, until it stays up."""
-        reader = self.readers[on]
+        reader = self._reader(on)
         for _ in range(2):
             try:
                 reader.reset()

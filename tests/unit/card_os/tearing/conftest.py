@@ -1,14 +1,19 @@
 """Every command of the card as a table: what changes its state is torn at every byte, the rest is shown to write nothing.
 
-A command new in ``card_os.engine.commands.Command`` makes ``test_every_state_change.py`` fail until it is here. Give it a
-``Row`` in ``ROWS``, whose ``prepare`` sends all that comes before it and answers the APDU to be torn; or, where it writes
-nothing, one in ``WRITES_NOTHING``. The fuzzer (``tests/unit/card_os/fuzzing``) takes its conversations from the same table.
+A command new in ``card_os.engine.commands.Command`` (or in the identity application's union: ``identity_rows.py``) makes
+``test_every_state_change.py`` fail until it is here. Give it a ``Row`` in ``ROWS``, whose ``prepare`` sends all that comes
+before it and answers the APDU to be torn; or, where it writes nothing, one in ``WRITES_NOTHING``. The fuzzer
+(``tests/unit/card_os/fuzzing``) takes its conversations from the same table.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,6 +31,7 @@ from card_os.profile.transit import TRANSIT
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
 from card_os.wire.apdu import CommandApdu
+from card_os.wire.identity import IDENTITY_AID
 from simulator.softcard.memory import CardMemory
 
 KEY = KeySpec(label="purchase", type=KeyType.PURCHASE, id=1, version=2)
@@ -35,19 +41,40 @@ NEW_PIN, WRONG_PIN = bytes.fromhex("654321"), bytes.fromhex("999999")
 TRIP = bytes(range(48))
 
 
+def _identity_rows() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("identity_rows", Path(__file__).parent / "identity_rows.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+identity = _identity_rows()
+
+
 class Bench:
     """A card with money, log and proofs on it, its transit PSAM and a hospital PSAM; always the same."""
 
     def __init__(self, kit: Any, desk: Callable[[Card], Any] | None = None) -> None:
         self.kit = kit
         make = desk or kit.Desk
-        self.memories = {name: Recorder(content) for name, content in images(kit).items()}
+        self.memories = {name: Recorder(images(kit)[name]) for name in ("card", "sam", "hospital")}
         self.card, self.sam, self.hospital = (
             make(Card(self.memories[name], kit.counting_random())) for name in ("card", "sam", "hospital")
         )
         self.card.send(cmd.select_name(names.TRANSIT_AID))
         self.sam.send(cmd.select_fid(names.TRANSIT_SAM_DF))
         self.hospital.send(cmd.select_fid(names.SOCIAL_SAM_DF))
+        self._make = make
+
+    @cached_property
+    def identity(self) -> Any:
+        """The card with the identity application, only where it is asked for."""
+        self.memories["identity"] = memory = Recorder(_identity_image(self.kit))
+        desk = self._make(identity.card_over(memory, self.kit))
+        desk.send(cmd.select_name(IDENTITY_AID))
+        return desk
 
     def challenge(self) -> bytes:
         answer: bytes = self.card.send(cmd.get_challenge(8))
@@ -75,7 +102,7 @@ _IMAGES: dict[str, bytes] = {}
 
 
 def images(kit: Any) -> dict[str, bytes]:
-    if not _IMAGES:
+    if "card" not in _IMAGES:
         card, memory = kit.personalised_card()
         desk, sam, hospital = (
             kit.Desk(card),
@@ -88,6 +115,12 @@ def images(kit: Any) -> dict[str, bytes]:
         kit.purchase(desk, sam, 100, trip=bytes(48))
         _IMAGES.update(card=memory.content, sam=sam.card._memory.content, hospital=hospital._memory.content)
     return _IMAGES
+
+
+def _identity_image(kit: Any) -> bytes:
+    if "identity" not in _IMAGES:
+        _IMAGES["identity"] = identity.image(kit)
+    return _IMAGES["identity"]
 
 
 def _opened(b: Bench) -> None:
@@ -263,6 +296,7 @@ ROWS: dict[str, Row] = {
     "DEBIT with two cached records": Row(commands.Debit, _debit),
     "DEBIT, log and trips full": Row(commands.Debit, _debit_with_full_files),
     "CREDIT SAM FOR PURCHASE": Row(commands.SamCredit, _sam_credit, on="sam"),
+    **{name: Row(of, prepare, "identity", sw) for name, (of, prepare, sw) in identity.CHANGING.items()},
 }
 """Every state-changing command. One that changes different things in different cases has a row for each."""
 
@@ -326,6 +360,7 @@ WRITES_NOTHING: dict[type, Row] = {
         Row(commands.SamInitialize, _sam_initialize, on="sam"),
         Row(commands.SamSession, _sam_session, on="hospital"),
         Row(commands.SamEncrypt, _sam_encrypt, on="hospital"),
+        *(Row(of, prepare, on="identity") for of, prepare in identity.QUIET),
     )
 }
 """Commands after which power may go at any time: shown below to write nothing."""
@@ -352,4 +387,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "changing" in metafunc.fixturenames:
         metafunc.parametrize("changing", ROWS.values(), ids=ROWS)
     if "quiet" in metafunc.fixturenames:
-        metafunc.parametrize("quiet", WRITES_NOTHING.values(), ids=[command.__name__ for command in WRITES_NOTHING])
+        metafunc.parametrize("quiet", WRITES_NOTHING.values(), ids=[c.__qualname__ for c in WRITES_NOTHING])
