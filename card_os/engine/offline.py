@@ -45,12 +45,12 @@ _EVENTS = {
 
 
 def initialize(context: Context, command: commands.InitializeOffline) -> bytes:
-    """The deposit account needs its PIN, except for amount 0 (ours). Refuses with 6A82, 6982, 9403, 9401, 9402."""
+    """The deposit account needs its PIN, except for amount 0 (ours). Refuses with 6A82, 9403, 6982, 9401, 9402."""
     number = PURSE_OF[command.kind]
     file, purse = purse_of(context, number)
+    key, suite = transaction_key(context, KeyType.PURCHASE, command.key_id)
     if number == ELECTRONIC_DEPOSIT and command.amount_minor:
         require_access(context, file.write)
-    key, suite = transaction_key(context, KeyType.PURCHASE, command.key_id)
     if command.amount_minor > purse.balance_minor:
         raise Refusal(0x9401)
     require_sequence(purse.offline_sequence)
@@ -63,18 +63,18 @@ def initialize(context: Context, command: commands.InitializeOffline) -> bytes:
 def update_capp_cache(context: Context, command: commands.UpdateCappCache) -> bytes:
     """Held until the debit; the same record again replaces what was held. Record 0 of a cyclic file is a new one; otherwise
     P1 is the record whose first byte it is, and where there is none, its number (both are seen: standards.md §1.3).
-    Refuses with 6985, 6A82, 6982, 6987, 6981, 6A83, 6700, 6A84 (more than one debit can change)."""
+    Refuses with 6985, 6A82, 6981, 6982, 6987, 6A83, 6700, 6A84 (more than one debit can change)."""
     session = context.session
     session.advance(PurseEvent.CACHE)
     file = session.directory.by_sfi.get(command.sfi)
     if file is None:
         raise Refusal(0x6A82)
+    if file.structure not in _RECORDS:
+        raise Refusal(0x6981)
     if file.write == _NEVER:
         raise Refusal(0x6982)  # the log is the card's own: its record of this very purchase must not be written over
     if file.protection:
         raise Refusal(0x6987)  # ours: the cache knows no line protection
-    if file.structure not in _RECORDS:
-        raise Refusal(0x6981)
     changes = _cached_change(context, command.sfi, command.number, command.data)
     others = [change for held, change in session.capp_cache.items() if held != (command.sfi, command.number)]
     if not fits([*changes, *(part for held in others for part in held)], spare=_ROOM_OF_THE_DEBIT):

@@ -45,13 +45,13 @@ _LOAD = (KeyType.LOAD, PurseEvent.INITIALIZE_LOAD)
 
 
 def initialize(context: Context, command: commands.InitializeOnline) -> bytes:
-    """Amount 0 of a load or unload tells the counters and needs no PIN (ours). Refuses with 6A82, 6982, 9403, 6A84 (the
+    """Amount 0 of a load or unload tells the counters and needs no PIN (ours). Refuses with 6A82, 9403, 6982, 6A84 (the
     purse's limit), 9401 (unload), 9402."""
     file, purse = purse_of(context, PURSE_OF[command.kind])
-    if command.amount_minor or command.kind is TransactionType.OVERDRAFT:
-        require_access(context, file.write)
     key_type, event = _KEYS.get(command.kind, _LOAD)
     key, suite = transaction_key(context, key_type, command.key_id)
+    if command.amount_minor or command.kind is TransactionType.OVERDRAFT:
+        require_access(context, file.write)
     _require_possible(file, purse, command)
     require_sequence(purse.online_sequence)
     random = context.random(RANDOM)

@@ -122,11 +122,10 @@ def _replace_pin(context: Context, pin: Key, value: Secret) -> None:
 
 def external_authenticate(context: Context, command: commands.ExternalAuthenticate) -> bytes:
     """Four forms (standards.md §1.1, §2.6, §5.5): 8 bytes with either suite; 16 bytes are C ‖ R2 with 3DES and the whole
-    cryptogram with SM4. Refuses with 6984, 6A88, 6982, 6985, 6983, 63Cx."""
-    challenge = fresh_challenge(context)
+    cryptogram with SM4. Refuses with 6A88, 6982, 6985, 6984, 6983, 63Cx."""
     key = require_key(context, context.session.directory, KeyType.EXTERNAL, command.key_id)
     suite = suite_of(key)
-    _require_block(challenge, suite)
+    challenge = fresh_challenge(context, suite)
     presented = command.cryptogram
     if not command.second:
         expected = external_cryptogram(key.value, challenge, suite=suite)
@@ -142,10 +141,9 @@ def external_authenticate(context: Context, command: commands.ExternalAuthentica
 
 def internal_authenticate(context: Context, command: commands.InternalAuthenticate) -> bytes:
     directory = context.session.directory
+    key = require_key(context, directory, KeyType.TAC_OR_INTERNAL, command.key_id)
     if directory.purses:
         raise Refusal(0x6985)  # there 34 is the TAC key, which must sign nothing but transactions
-    context.require_open(directory)
-    key = require_key(context, directory, KeyType.TAC_OR_INTERNAL, command.key_id)
     return social_cryptogram(key.value, first=command.first, second=command.second, suite=suite_of(key))
 
 
@@ -177,14 +175,13 @@ def decipher(key: Key, cryptogram: bytes) -> Secret:
 def unprotected(
     context: Context, directory: Directory, command: CommandApdu, key_type: KeyType = KeyType.LINE_PROTECTION
 ) -> tuple[bytes, Key]:
-    """The data before the MAC, and key 00 of that type in ``directory``, which made it. Refuses with 6984, 6A88, 6982, 6987,
+    """The data before the MAC, and key 00 of that type in ``directory``, which made it. Refuses with 6A88, 6982, 6984, 6987,
     6983, 6988. The MAC is checked before anything is deciphered."""
-    challenge = fresh_challenge(context)
     key = require_key(context, directory, key_type, 0)
+    suite = suite_of(key)
+    challenge = fresh_challenge(context, suite)
     if len(command.data) < MAC_LENGTH:
         raise Refusal(0x6987)
-    suite = suite_of(key)
-    _require_block(challenge, suite)
     spend_try(context, key)
     try:
         body = without_mac(command, key.value, challenge=challenge, suite=suite)
@@ -194,13 +191,8 @@ def unprotected(
     return body, key
 
 
-def fresh_challenge(context: Context) -> bytes:
-    if not context.challenge:
+def fresh_challenge(context: Context, suite: Suite) -> bytes:
+    """What the command before gave out. Refuses with 6984 where it gave none, or one of 16 bytes and the key is no SM4 key."""
+    if not 0 < len(context.challenge) <= suite.block:
         raise Refusal(0x6984)
     return context.challenge
-
-
-def _require_block(challenge: bytes, suite: Suite) -> None:
-    """A challenge of 16 bytes is for SM4 only: refuses with 6984."""
-    if len(challenge) > suite.block:
-        raise Refusal(0x6984)
