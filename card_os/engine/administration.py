@@ -7,6 +7,7 @@ import struct
 from card_os.engine import commands
 from card_os.engine.context import Context
 from card_os.engine.files import DATA_STRUCTURES, DEPOSIT_BODY_SIZE, PURSE_BODY_SIZE, Key, key_body, key_types
+from card_os.engine.identity_state import IdentityState
 from card_os.engine.identity_store import container_size
 from card_os.engine.refusal import Refusal
 from card_os.engine.security import decipher, require_access, unprotected
@@ -129,6 +130,7 @@ def erase_directory(context: Context) -> bytes:
     if directory.purses or key_types(directory, KeyType.SAM_PURCHASE):
         raise Refusal(0x6985)
     context.session.select(directory)
+    context.session.identity = IdentityState()  # it outlives SELECT of the same DF, but not the keys that were proved
     context.files.erase_directory(directory)
     return b""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -10,10 +12,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from card_os.crypto import asymmetric
 from card_os.crypto.secure_messaging import with_mac
 from card_os.engine import Card
-from card_os.profile.identity import KEY_ALGORITHMS, KeyAlgorithm
+from card_os.profile.identity import IDENTITY, KEY_ALGORITHMS, KeyAlgorithm
+from card_os.profile.personalisation import create_container
 from card_os.wire import commands as cmd
 from card_os.wire import identity as wire
 from card_os.wire.apdu import CommandApdu
+from card_os.wire.identifiers import MASTER_FILE
 from card_os.wire.tlv import Tlv, find
 from issuing.personalisation.identity_application import public_key
 from simulator.softcard.keys import RandomKeys, VisibleKeys
@@ -232,3 +236,21 @@ def test_a_locked_application_is_selected_but_does_nothing(desk, kit):
         desk.send(command, sw=0x6985)
     lock(0x18)
     desk.send(wire.verify(wire.padded("123456")))
+
+
+def test_an_erased_application_leaves_neither_keys_nor_rights(desk, kit):
+    desk.send(cmd.select_fid(MASTER_FILE))
+    challenge = desk.send(cmd.get_challenge(8))
+    desk.send(cmd.external_authenticate(0, kit.external_cryptogram(kit.child("maintenance"), challenge)))
+    desk.send(cmd.select_name(wire.IDENTITY_AID))
+    desk.manage()
+    desk.generate(0x9E, 0x11)
+    desk.send(CommandApdu(0x80, 0x0E, 0x00, 0x00))
+    assert VisibleKeys(1).p256().to_bytes(32, "big") not in desk.memory.content
+    assert desk.ask(wire.GET_VERSION).sw.value != 0x9000
+    assert IDENTITY.container is not None
+    # Made again, it begins with nobody proved and nothing in it (its room is not given back: a small one).
+    desk.send(create_container(replace(IDENTITY.container, pages=2)))
+    desk.send(wire.generate_key_pair(0x9E, 0x11), sw=0x6982)
+    desk.send(wire.get_data(0x5FC102), sw=0x6A82)
+    desk.send(wire.verify(None), sw=0x6A88)
