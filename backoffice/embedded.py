@@ -35,5 +35,6 @@ def embedded_postgres(folder: Path) -> Iterator[URL]:
         )
     finally:
         server.cleanup()
-        # A predecessor that was killed stays in the wheel's list of users for ever, and cleanup then leaves the server on.
-        server.stop()
+        if (folder / "postmaster.pid").exists():
+            # A predecessor that was killed stays in the wheel's list of users, and cleanup then leaves the server on.
+            server.stop()
