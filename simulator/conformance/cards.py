@@ -8,12 +8,18 @@ from random import Random
 
 from card_os.engine.bytecard import ByteCard
 from card_os.engine.card import Card
+from card_os.engine.context import Context
+from card_os.engine.files import FileSystem
+from card_os.engine.purse import purse_of, stored
+from card_os.engine.state import Session
 from card_os.engine.stock import blank_card
+from card_os.engine.store import Store
 from card_os.profile.files import KeyType
 from card_os.profile.personalisation import write_key
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
 from card_os.profile.transit import TRANSIT
 from card_os.wire import commands
+from card_os.wire.commands import ELECTRONIC_PURSE
 from card_os.wire.dialogue import Dialogue, ask_card
 from card_os.wire.identifiers import KEY_MASTER_FILE, MASTER_FILE
 from hardware.readers.drive import Ports, drive
@@ -29,6 +35,7 @@ from simulator.softcard.keys import VisibleKeys
 from simulator.softcard.memory import CardMemory
 
 NUMBER = 1
+_LAST_SEQUENCE = 0xFFFF
 PUBLISHED_KEY = bytes.fromhex("11223344556677888877665544332211")
 """Load and purchase key of the published PBOC examples (cnblogs ttss p/4280376, p/4280430; shared/card/vectors.json)."""
 
@@ -75,10 +82,23 @@ def _replace_keys(maintenance: bytes) -> Dialogue[None]:
             yield from ask_card(command)
 
 
+def _worn_out() -> CardMemory:
+    """No card gets there by tapping in a test: 65,535 transactions each way."""
+    memory = demonstration_memory(NUMBER)
+    store = Store(memory)
+    files = FileSystem(store)
+    directory = next(each for each in files.directories if each.fid == TRANSIT.fid)
+    file, purse = purse_of(Context(store, files, Session(directory), bytes), ELECTRONIC_PURSE)
+    worn = purse._replace(online_sequence=_LAST_SEQUENCE, offline_sequence=_LAST_SEQUENCE)
+    store.commit([stored(file, worn)])
+    return memory
+
+
 _MAKERS: dict[CardKind, Callable[[], CardMemory]] = {
     CardKind.T_UNION: lambda: demonstration_memory(NUMBER),
     CardKind.CITIZEN: lambda: demonstration_memory(NUMBER),
     CardKind.PUBLISHED_KEY: _with_published_key,
+    CardKind.WORN_OUT: _worn_out,
     CardKind.TRANSIT_SAM: lambda: demonstration_sam_memory(TRANSIT_SAM, NUMBER),
     CardKind.HOSPITAL_SAM: lambda: demonstration_sam_memory(HOSPITAL_SAM, NUMBER),
     CardKind.BLANK: _blank,

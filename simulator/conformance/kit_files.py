@@ -37,6 +37,7 @@ class CardKind(StrEnum):
     T_UNION = "t-union"  # any T-Union card; ours is one
     CITIZEN = "citizen"  # the demonstration's citizen card number 1
     PUBLISHED_KEY = "published-key"  # the same with the load and purchase key of the published PBOC examples
+    WORN_OUT = "worn-out"  # the same with both transaction counters at their end
     TRANSIT_SAM = "transit-sam"
     HOSPITAL_SAM = "hospital-sam"
     BLANK = "blank"

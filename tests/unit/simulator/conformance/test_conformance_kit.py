@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import card_os.engine
 from card_os.wire.dialogue import CardGone
+from card_os.wire.status import MEANINGS
 from simulator.conformance import cli
 from simulator.conformance.benches import InProcess, InReader, Slots
 from simulator.conformance.cards import make_card
@@ -78,6 +81,25 @@ def test_another_datum_is_found():
         assert hold(replace(conversation, steps=steps), InProcess().slots(conversation)).startswith(
             f"step {number + 1},"
         )
+
+
+NOT_OURS = {0x6281, 0x6282, 0x6284, 0x6400, 0x6581, 0x6882, 0x6900, 0x6901, 0x6F00, 0x9301, 0x9407, 0x9408}
+"""Words of the table that other cards answer and ours never does."""
+
+
+def test_every_status_word_of_the_table_is_asked_for_or_not_ours():
+    asked = {
+        pattern for conversation in KIT for step in conversation.steps if step.sw for pattern in step.sw.split("|")
+    }
+    missing = {word for word in MEANINGS if not any(status_fits(_widened(pattern), word) for pattern in asked)}
+    assert missing <= NOT_OURS
+    sources = "".join(path.read_text() for path in Path(card_os.engine.__path__[0]).glob("*.py"))
+    assert not [word for word in NOT_OURS if f"0x{word:04X}" in sources]
+
+
+def _widened(pattern: str) -> str:
+    """61xx and 6Cxx stand in the table with 00."""
+    return f"{pattern[:2]}??" if pattern[:2] in ("61", "6C") else pattern
 
 
 def test_a_card_that_leaves_fails_the_conversation():
