@@ -69,16 +69,16 @@ class DirectoryFound:
 def walk() -> Dialogue[tuple[DirectoryFound, ...]]:
     """Every directory found, in the order of asking, each once. Only ``CardGone`` goes through."""
     found: dict[bytes, DirectoryFound] = {}
-    waiting = [commands.select_fid(fid) for fid in IDENTIFIERS] + [commands.select_name(name) for name in NAMES]
+    waiting = [(commands.select_fid(fid), b"") for fid in IDENTIFIERS]
+    waiting += [(commands.select_name(name), name) for name in NAMES]
     while waiting:
-        answer = yield from _ask(waiting.pop(0))
-        if answer.sw.value not in _OK:
-            continue
-        name = _name(answer.data)
-        if name in found:
+        command, asked = waiting.pop(0)
+        answer = yield from _ask(command)
+        name = _name(answer.data) or asked or answer.data
+        if answer.sw.value not in _OK or name in found:
             continue
         found[name] = yield from _directory(name, answer)
-        waiting += [commands.select_name(aid) for aid in _listed(found[name])]
+        waiting += [(commands.select_name(aid), aid) for aid in _listed(found[name])]
     return tuple(found.values())
 
 
@@ -94,7 +94,7 @@ def _directory(name: bytes, selected: ResponseApdu) -> Dialogue[DirectoryFound]:
             answer = yield from _ask(commands.get_balance(purse=purse, value=value))
             if answer.sw.value == 0x9000:
                 balances[purse, value] = answer.data
-    objects = (yield from _objects()) if name.startswith(PIV[:5]) else {}
+    objects = (yield from _objects()) if name == PIV else {}
     return DirectoryFound(name, selected.data, selected.sw.value, tuple(files), balances, objects)
 
 
@@ -147,12 +147,12 @@ def _ask(command: CommandApdu) -> Dialogue[ResponseApdu]:
     return answer
 
 
-def _name(control_information: bytes) -> bytes:
-    """The DF name of the FCI; where it has none, the whole of it stands for the name."""
+def _name(control_information: bytes) -> bytes | None:
+    """The DF name of the FCI. Some have none; then the name that was asked for stands for it, or the whole FCI."""
     try:
-        return tlv.find(control_information, 0x6F, 0x84) or control_information
+        return tlv.find(control_information, 0x6F, 0x84)
     except tlv.MalformedTlv:
-        return control_information
+        return None
 
 
 def _listed(directory: DirectoryFound) -> Iterator[bytes]:

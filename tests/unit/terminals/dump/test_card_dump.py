@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from card_os.engine import ByteCard, Card
 from card_os.wire.tlv import Tlv, encode_all
 from hardware.readers.drive import Ports, drive
-from simulator.softcard.demonstration import demonstration_memory
+from simulator.softcard.demonstration import demonstration_memory, identity_card
 from terminals.dump.document import CardDump, MalformedDump, from_json, to_json, to_text
-from terminals.dump.walk import DirectoryFound, FileFound, walk
+from terminals.dump.walk import PIV, DirectoryFound, FileFound, walk
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_every_file_of_every_application_is_found_once(dump):
     social = directory(dump, "7378312E73682EC9E7BBE1B1A3D5CF")
     assert [len(file.records) for file in social.files] == [7, 7]
     assert len({each.name for each in dump.directories}) == len(dump.directories)
+
+
+def test_the_objects_of_a_piv_application_are_found():
+    dump = drive(walk(), Ports(card=identity_card(4)))
+    piv = next(each for each in dump if each.name == PIV)
+    assert set(piv.objects) >= {0x5FC102, 0x5FC105, 0x5FC10A}, "CHUID and certificates"
+    assert 0x5FC109 not in piv.objects, "printed information is behind the PIN"
+    assert piv.objects[0x5FC105][:1] == b"\x53"
 
 
 def test_what_needs_the_pin_is_not_in_it(dump):
