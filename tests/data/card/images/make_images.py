@@ -15,16 +15,18 @@ from card_os.crypto import purse as macs
 from card_os.crypto.purse import TransactionType
 from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, PowerLost, blank_card
+from card_os.profile.identity import DATA_OBJECTS
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
 from card_os.profile.transit import TRIP_RECORD, TripRecord
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
+from card_os.wire.identity import IDENTITY_AID, chained, padded
 from hardware.readers.drive import exchange
 from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
 from issuing.personalisation.identity import ISSUER
-from simulator.softcard.demonstration import demonstration_memory
+from simulator.softcard.demonstration import demonstration_memory, identity_memory
 from simulator.softcard.demonstration_sams import demonstration_sam_memory
 from simulator.softcard.images import CardImage, save
 from simulator.softcard.memory import CardMemory
@@ -79,6 +81,16 @@ HOSPITAL_SAM_READS = (
     cmd.select_fid(names.SOCIAL_SAM_DF),
     cmd.sam_social_session(card_factor=bytes(8), city_factor=b"110000sx", random=b"random-1"),
     cmd.sam_encrypt(b"random-2"),
+)
+BLOCK = b"\x00\x01" + b"\xff" * 234 + b"\x00" + b"what is signed is one block"[:19]
+SIGN = bytes.fromhex("7C82010682008182") + len(BLOCK).to_bytes(2, "big") + BLOCK
+IDENTITY_READS = (
+    cmd.select_name(IDENTITY_AID),
+    *(cmd.CommandApdu(0x00, 0xCB, 0x3F, 0xFF, bytes.fromhex(f"5C03{tag:06X}"), 65536) for tag in DATA_OBJECTS),
+    cmd.CommandApdu(0x00, 0x20, 0x00, 0x80, padded("654321")),
+    cmd.CommandApdu(0x00, 0x20, 0x00, 0x80, padded("123456")),
+    # RSA PKCS#1 v1.5 is the same signature every time: the private key is still the same one
+    *chained(cmd.CommandApdu(0x00, 0x87, 0x07, 0x9C, SIGN, 65536)),
 )
 
 
@@ -139,6 +151,7 @@ def states() -> dict[str, tuple[CardMemory, tuple[cmd.CommandApdu, ...]]]:
         "citizen-used": (used, CITIZEN_READS),
         "citizen-torn-before-commit": (torn(used, sam, 20), CITIZEN_READS),
         "citizen-torn-after-commit": (torn(used, sam, 180), CITIZEN_READS),
+        "citizen-identity": (identity_memory(NUMBER), (*CITIZEN_READS, *IDENTITY_READS)),
         "transit-psam": (sam_memory, TRANSIT_SAM_READS),
         "hospital-psam": (demonstration_sam_memory(HOSPITAL_SAM, 2), HOSPITAL_SAM_READS),
     }
