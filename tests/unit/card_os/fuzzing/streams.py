@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from card_os.crypto.purse import TransactionType
 from card_os.engine import ByteCard, PowerLost
-from card_os.engine.files import FileSystem
+from card_os.engine.files import DEPOSIT_BODY_SIZE, PURSE_BODY_SIZE, FileSystem
 from card_os.engine.store import Store
 from card_os.profile.files import Structure
 from card_os.profile.transit import LOG_RECORD
-from card_os.wire import identifiers as names
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.dialogue import CardGone
 from simulator.softcard.memory import CardMemory
@@ -88,7 +88,7 @@ class Stream:
         self.readers: dict[str, ByteCard] = {}
         for name in ON[:-1]:
             self._reader(name)
-        self._model = Model(self.bench.memories["card"])
+        self._model = Model(self.bench)
 
     def _reader(self, on: str) -> ByteCard:
         """The identity card's only where a stream speaks to it: most do not."""
@@ -170,39 +170,62 @@ class Stream:
 
 
 class Model:
-    """The purse on paper: each change of it is one counter by one, and the log's newest record is its amount."""
+    """The purses on paper: each change of one is one counter by one, and its log's newest record is the amount."""
 
-    def __init__(self, memory: CardMemory) -> None:
-        self._memory = memory
-        directory = next(d for d in FileSystem(Store(memory)).directories if d.purse is not None)
-        assert directory.purse is not None
-        self._purse, self._log = directory.purse, directory.by_sfi[names.SFI_LOG]
-        self._last = self._values()
+    def __init__(self, bench: Any) -> None:
+        self._memory, self._card = bench.memories["card"], bench.card.card
+        self._last: dict[int, Standing] = {}
+        self.follow(b"")
 
-    def _values(self) -> tuple[int, int, int]:
-        at = self._purse.offset
-        cells = self._memory._cells[at : at + 8]  # the memory may have no power just now
-        return int.from_bytes(cells[:4], "big"), int.from_bytes(cells[4:6], "big"), int.from_bytes(cells[6:8], "big")
+    def _read(self, offset: int, length: int) -> int:
+        """The memory may have no power just now."""
+        return int.from_bytes(self._memory._cells[offset : offset + length], "big")
 
-    def _newest(self) -> Any:
-        cells, at = self._memory._cells, self._log.offset
-        index = (cells[at] - 1) % self._log.count
-        start = at + 2 + index * self._log.record_length
-        return LOG_RECORD.decode(bytes(cells[start : start + self._log.record_length]))
+    def _standing(self, purse: Any) -> Standing:
+        limit = self._read(purse.offset + PURSE_BODY_SIZE, 3) if purse.size == DEPOSIT_BODY_SIZE else 0
+        at = purse.offset
+        return Standing(self._read(at, 4) - limit, self._read(at + 4, 2), self._read(at + 6, 2), limit)
+
+    def _newest(self, log: Any) -> Any:
+        index = (self._read(log.offset, 1) - 1) % log.count
+        start = log.offset + 2 + index * log.record_length
+        return LOG_RECORD.decode(bytes(self._memory._cells[start : start + log.record_length]))
 
     def follow(self, raw: bytes) -> None:
-        now, last = self._values(), self._last
-        if now == last:
-            return
-        self._last = now
-        record = self._newest()
-        grown = (now[1] - last[1], now[2] - last[2])
-        sequence = last[1] if grown == (1, 0) else last[2]
-        change = abs(now[0] - last[0])
-        if grown not in ((1, 0), (0, 1)) or (record.sequence, record.amount_minor) != (sequence, change):
-            raise Finding(f"after {raw.hex()} the purse went from {last} to {now}, and the log says {record}")
-        if now[0] > self._purse.extra:
-            raise Finding(f"after {raw.hex()} the purse holds {now[0]}, above its limit")
+        """After each command, ``raw``, and each start."""
+        for directory in self._card._context.files.directories:
+            for purse in directory.purses.values():
+                now = self._standing(purse)
+                last = self._last.setdefault(purse.offset, now)
+                if now != last:
+                    self._last[purse.offset] = now
+                    record = self._newest(directory.by_sfi[purse.count])
+                    if not _explained(last, now, record) or now.own + now.limit > purse.extra:
+                        raise Finding(f"after {raw.hex()} the purse went from {last} to {now}; the log says {record}")
+
+
+class Standing(NamedTuple):
+    """``own`` is the holder's money, below 0 where overdraft is used."""
+
+    own: int
+    online: int
+    offline: int
+    limit: int
+
+
+def _explained(last: Standing, now: Standing, record: Any) -> bool:
+    online = now.online != last.online
+    counted = (last.online + online, last.offline + (not online))
+    sequence = last.online if online else last.offline
+    lent = record.type == TransactionType.OVERDRAFT
+    moved = 0 if lent else record.amount_minor
+    loads = record.type in (TransactionType.LOAD, TransactionType.DEPOSIT_LOAD)
+    return (
+        (now.online, now.offline) == counted
+        and record.sequence == sequence
+        and now.own - last.own == (moved if loads else -moved)
+        and (lent or now.limit == last.limit)
+    )
 
 
 def sound(memory: CardMemory) -> None:

@@ -70,7 +70,8 @@ def test_the_model_sees_a_purse_that_lies(new_stream: Callable[[], Any], streams
     """The judge itself: money from nowhere and a counter that goes back are findings."""
     for at, value in ((0, b"\x00\x00\x27\x10"), (6, b"\x00\x00")):
         stream = new_stream()
-        memory, purse = stream.bench.memories["card"], stream._model._purse
+        memory, transit = stream.bench.memories["card"], stream.bench.card.card._context.session.directory
+        purse = transit.purse
         memory.write(purse.offset + at, value)
         with pytest.raises(streams.Finding):
             stream.run(bytes(5))

@@ -1,6 +1,6 @@
 """Every command of the card as a table: what changes its state is torn at every byte, the rest is shown to write nothing.
 
-A command new in ``card_os.engine.commands.Command`` (or in the identity application's union: ``identity_rows.py``) makes
+A command new in ``card_os.engine.commands.Command`` (or in the identity application's union; see ``*_rows.py``) makes
 ``test_every_state_change.py`` fail until it is here. Give it a ``Row`` in ``ROWS``, whose ``prepare`` sends all that comes
 before it and answers the APDU to be torn; or, where it writes nothing, one in ``WRITES_NOTHING``. The fuzzer
 (``tests/unit/card_os/fuzzing``) takes its conversations from the same table.
@@ -41,8 +41,8 @@ NEW_PIN, WRONG_PIN = bytes.fromhex("654321"), bytes.fromhex("999999")
 TRIP = bytes(range(48))
 
 
-def _identity_rows() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("identity_rows", Path(__file__).parent / "identity_rows.py")
+def _beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -50,7 +50,7 @@ def _identity_rows() -> ModuleType:
     return module
 
 
-identity = _identity_rows()
+deposit, identity = _beside("deposit_rows"), _beside("identity_rows")
 
 
 class Bench:
@@ -209,18 +209,6 @@ def _unblock(b: Bench) -> CommandApdu:
     return _secured(b, CommandApdu(0x84, 0x18, 0, 0))
 
 
-def _unload(b: Bench) -> CommandApdu:
-    _overdraft(b)
-    command: CommandApdu = b.kit.begin_unload(b.card, 0)
-    return command
-
-
-def _overdraft(b: Bench) -> CommandApdu:
-    b.kit.with_deposit(b.card)
-    command: CommandApdu = b.kit.begin_overdraft(b.card, 1000)
-    return command
-
-
 def _block_card(b: Bench) -> CommandApdu:
     return _secured(b, CommandApdu(0x84, 0x16, 0, 0))
 
@@ -290,12 +278,11 @@ ROWS: dict[str, Row] = {
     "APPLICATION UNBLOCK": Row(commands.UnblockApplication, _unblock),
     "CARD BLOCK": Row(commands.BlockCard, _block_card),
     "CREDIT FOR LOAD": Row(commands.CreditForLoad, lambda b: b.kit.begin_load(b.card, 700)),
-    "DEBIT FOR UNLOAD": Row(commands.DebitForUnload, _unload),
-    "UPDATE OVERDRAW LIMIT": Row(commands.UpdateOverdrawLimit, _overdraft),
     "DEBIT": Row(commands.Debit, _plain_debit),
     "DEBIT with two cached records": Row(commands.Debit, _debit),
     "DEBIT, log and trips full": Row(commands.Debit, _debit_with_full_files),
     "CREDIT SAM FOR PURCHASE": Row(commands.SamCredit, _sam_credit, on="sam"),
+    **{name: Row(of, prepare) for name, (of, prepare) in deposit.CHANGING.items()},
     **{name: Row(of, prepare, "identity", sw) for name, (of, prepare, sw) in identity.CHANGING.items()},
 }
 """Every state-changing command. One that changes different things in different cases has a row for each."""

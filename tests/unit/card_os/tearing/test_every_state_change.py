@@ -25,6 +25,7 @@ from card_os.profile.transit import LOG_RECORD
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
 from card_os.wire.apdu import CommandApdu
+from card_os.wire.commands import ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE
 from card_os.wire.dialogue import CardGone
 from simulator.softcard.memory import CardMemory
 
@@ -70,7 +71,7 @@ class Held(NamedTuple):
 
     state: object
     tries: dict[object, int]
-    counters: tuple[int, ...]
+    counters: dict[object, int]
 
 
 def held(memory: CardMemory) -> Held:
@@ -79,7 +80,7 @@ def held(memory: CardMemory) -> Held:
     system = FileSystem(store)
     state: list[object] = [store.heap_end]
     tries: dict[object, int] = {}
-    counters: list[int] = [store.heap_end]
+    counters: dict[object, int] = {"end of the heap": store.heap_end}
     for directory in system.directories:
         state.append((directory.fid, directory.name, store.read(directory.offset, 1)))
         state += [(f, body(store, f)) for f in directory.files.values()]
@@ -88,12 +89,13 @@ def held(memory: CardMemory) -> Held:
             assert key is not None
             tries[directory.fid, kind, key_id] = key.counter if key.counter == UNCOUNTED else key.counter & 0xF
             state.append((kind, key_id, replace(key, counter=key.counter >> 4), bytes(key.value)))
-        if directory.purse:
-            counters += [int.from_bytes(store.read(directory.purse.offset + at, 2), "big") for at in (4, 6)]
+        for purse in directory.purses.values():
+            for at in (4, 6):
+                counters[directory.fid, purse.fid, at] = int.from_bytes(store.read(purse.offset + at, 2), "big")
         number = directory.by_sfi.get(names.SFI_SAM_TRANSACTION_NUMBER)
         if number is not None and number.structure is Structure.TRANSPARENT:
-            counters.append(int.from_bytes(store.read(number.offset, number.size), "big"))
-    return Held(tuple(state), tries, tuple(counters))
+            counters[directory.fid, number.fid] = int.from_bytes(store.read(number.offset, number.size), "big")
+    return Held(tuple(state), tries, counters)
 
 
 def body(store: Store, file: ElementaryFile) -> object:
@@ -141,32 +143,41 @@ def recoveries(recorder: Any, cells: bytes, at_most: int, *, spoil: bool) -> Ite
         yield torn(cells, memory.writes, cut, spoil=spoil)
 
 
+# By purse: on-line and off-line types of its log (standards.md §1.2); loads add, an overdraft limit only lends.
+PURSES = {ELECTRONIC_PURSE: ({2}, {6, 9}), ELECTRONIC_DEPOSIT: ({1, 3, 7}, {4, 5})}
+_SIGNS = {TransactionType.LOAD: 1, TransactionType.DEPOSIT_LOAD: 1, TransactionType.OVERDRAFT: 0}
+
+
 def agree(kit: Any, cells: bytes) -> None:
     """What a terminal can ask: balance, log and proofs tell one story, and it is the counters' too."""
     desk = kit.Desk(Card(CardMemory(cells), kit.counting_random()))
     if desk.card.transmit(cmd.select_name(names.TRANSIT_AID)).sw.value != 0x9000:
         return  # locked: it tells nothing
-    ask = {
-        TransactionType.LOAD: cmd.initialize_for_load(key_id=1, amount_minor=0, terminal=kit.TERMINAL),
-        TransactionType.COMPOUND: cmd.initialize_for_purchase(key_id=1, amount_minor=0, terminal=kit.TERMINAL),
-    }
-    counted = {kind: int.from_bytes(desk.send(command)[4:6], "big") for kind, command in ask.items()}
-    log = list(records(desk))
-    balance = int.from_bytes(desk.send(cmd.get_balance()), "big")
-    online = [entry for entry in log if entry.type == TransactionType.LOAD]
-    offline = [entry for entry in log if entry.type != TransactionType.LOAD]
-    for entries, kind in ((online, TransactionType.LOAD), (offline, TransactionType.COMPOUND)):
-        assert [e.sequence for e in entries] == [counted[kind] - 1 - n for n in range(len(entries))]
+    purse_agrees(kit, desk, ELECTRONIC_PURSE, names.SFI_LOG)
+    if desk.card.transmit(cmd.get_balance(purse=ELECTRONIC_DEPOSIT)).sw.value == 0x9000:
+        purse_agrees(kit, desk, ELECTRONIC_DEPOSIT, kit.DEPOSIT_LOG)
+
+
+def purse_agrees(kit: Any, desk: Any, purse: int, log_sfi: int) -> None:
+    log = list(records(desk, log_sfi))
+    asks = (cmd.initialize_for_load, cmd.initialize_for_purchase)
+    for kinds, ask in zip(PURSES[purse], asks, strict=True):
+        answer = desk.send(ask(key_id=1, amount_minor=0, terminal=kit.TERMINAL, purse=purse))
+        counted = int.from_bytes(answer[4:6], "big")
+        entries = [entry for entry in log if entry.type in kinds]
+        assert [e.sequence for e in entries] == [counted - 1 - n for n in range(len(entries))]
         if entries:
             desk.send(cmd.get_transaction_prove(transaction_type=entries[0].type, sequence=entries[0].sequence))
-        desk.send(cmd.get_transaction_prove(transaction_type=kind, sequence=counted[kind]), 0x9406)
+        for kind in kinds:
+            desk.send(cmd.get_transaction_prove(transaction_type=kind, sequence=counted), 0x9406)
     if len(log) < 10:  # nothing has been written over yet: the log adds up
-        assert balance == sum(e.amount_minor for e in online) - sum(e.amount_minor for e in offline)
+        used, own = (int.from_bytes(desk.send(cmd.get_balance(purse=purse, value=n)), "big") for n in (2, 3))
+        assert own - used == sum(_SIGNS.get(e.type, -1) * e.amount_minor for e in log)
 
 
-def records(desk: Any) -> Iterator[Any]:
+def records(desk: Any, sfi: int) -> Iterator[Any]:
     for number in range(1, 11):
-        answer = desk.card.transmit(cmd.read_record(names.SFI_LOG, number))
+        answer = desk.card.transmit(cmd.read_record(sfi, number))
         if answer.sw.value != 0x9000:
             return
         yield LOG_RECORD.decode(answer.data)
@@ -191,7 +202,7 @@ class Judge:
         memory = CardMemory(cells)
         now = held(memory)
         assert now.state in (self.old.state, self.new.state), "a mix"
-        assert all(a <= b for a, b in zip(self.old.counters, now.counters, strict=True)), "a counter went back"
+        assert all(now.counters[name] >= old for name, old in self.old.counters.items()), "a counter went back"
         for key, left in now.tries.items():
             before = self.old.tries.get(key, left)
             assert left in (before, before - 1, self.new.tries.get(key)), f"tries of {key}: {before}, then {left}"
