@@ -11,7 +11,7 @@ from rulebook.messages.medical import ReconciliationResultRow, StatementResult
 from rulebook.money import yuan
 from simulator.city.day import Diary
 from simulator.city.evening import Evening, evening
-from simulator.cli import _hospitals_agree
+from simulator.city.report import _hospitals_agree
 from terminals.hospital import Reconciled, Repaired, RepairOutcome
 
 BALANCED = Reconciled(totals=(), rows=())
