@@ -16,13 +16,14 @@ from card_os.profile.access import Level, access_byte
 from card_os.profile.files import Protection, Structure
 from card_os.profile.identity import PROPERTIES
 from card_os.wire.apdu import EXTENDED_MAXIMUM, SHORT_MAXIMUM, CommandApdu
-from card_os.wire.identifiers import SFI_PUBLIC
-from card_os.wire.tlv import Tlv, encode_all
+from card_os.wire.identifiers import MASTER_FILE_NAME, PPSE_NAME, SFI_DIRECTORY, SFI_PUBLIC
+from card_os.wire.tlv import MalformedTlv, Tlv, encode_all, find
 
 INVALIDATED = 0x6283
 _ALL = (SHORT_MAXIMUM, EXTENDED_MAXIMUM)
 _PROTECTED_MAXIMUM = 239  # with length, padding and MAC it fits a short answer with either suite
 _FREE = access_byte(Level.FREE)
+_DIRECTORIES = (MASTER_FILE_NAME, PPSE_NAME)
 _RECORDS = frozenset({Structure.FIXED, Structure.VARIABLE, Structure.CYCLIC})
 
 
@@ -57,15 +58,33 @@ def _enter(context: Context, directory: Directory) -> tuple[bytes, int]:
 
 
 def _control_information(context: Context, directory: Directory) -> bytes:
-    """6F{84 name, A5{9F0C file 15}}: issuer data only where the file is free to read (standards.md §1.1, §4.2).
+    """6F{84 name, A5{9F0C file 15}}: issuer data only where the file is free to read (standards.md §1.1, §4.2). PSE and PPSE
+    name their directory (88), and the PPSE shows what is in it (BF0C), as contactless readers expect (EMV Book B §3.3).
     The identity application answers its property template instead."""
     if directory.container is not None:
         return PROPERTIES
+    if directory.name in _DIRECTORIES and SFI_DIRECTORY in directory.by_sfi:
+        return _template(directory, _directory_entries(context, directory))
     public = directory.by_sfi.get(SFI_PUBLIC)
     issuer_data = b""
     if public is not None and public.structure is Structure.TRANSPARENT and public.read == _FREE:
         issuer_data = Tlv(0x9F0C, context.store.read(public.offset, public.size)).encode()
-    return Tlv(0x6F, encode_all((Tlv(0x84, directory.name), Tlv(0xA5, issuer_data)))).encode()
+    return _template(directory, issuer_data)
+
+
+def _template(directory: Directory, proprietary: bytes) -> bytes:
+    return Tlv(0x6F, encode_all((Tlv(0x84, directory.name), Tlv(0xA5, proprietary)))).encode()
+
+
+def _directory_entries(context: Context, directory: Directory) -> bytes:
+    number = Tlv(0x88, bytes((SFI_DIRECTORY,))).encode()
+    if directory.name != PPSE_NAME:
+        return number
+    try:
+        record = records.read_record(context.store, directory.by_sfi[SFI_DIRECTORY], 1)
+        return number + Tlv(0xBF0C, find(record, 0x70) or b"").encode()
+    except (Refusal, MalformedTlv):
+        return number  # not written yet
 
 
 def _file(context: Context, sfi: int | None, *, transparent: bool) -> ElementaryFile:

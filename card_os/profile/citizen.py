@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from card_os.profile.access import Level
+from card_os.profile.directory import directory_file, proximity_directory
 from card_os.profile.files import ApplicationSpec, CardSpec, KeySpec, KeyType
 from card_os.profile.social_security import SOCIAL_SECURITY
 from card_os.profile.transit import KEY_TRIES, TRANSIT
@@ -23,10 +24,14 @@ def master_file_keys(label: str) -> tuple[KeySpec, ...]:
     )
 
 
+_APPLICATIONS = (TRANSIT, SOCIAL_SECURITY)
 CITIZEN_CARD = CardSpec(
     name="citizen card",
     master_file=ApplicationSpec(
-        name=names.MASTER_FILE_NAME, fid=names.MASTER_FILE, keys=master_file_keys("maintenance")
+        name=names.MASTER_FILE_NAME,
+        fid=names.MASTER_FILE,
+        files=(directory_file(_APPLICATIONS),),
+        keys=master_file_keys("maintenance"),
     ),
-    applications=(TRANSIT, SOCIAL_SECURITY),
+    applications=(*_APPLICATIONS, proximity_directory(_APPLICATIONS)),
 )

@@ -125,7 +125,7 @@ class PinSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationSpec:
-    """A DF with its files, keys and PINs. ``name`` is the AID."""
+    """A DF with its files, keys and PINs. ``name`` is the AID; with a ``label`` it stands in PSE and PPSE."""
 
     name: bytes
     fid: int
@@ -133,6 +133,7 @@ class ApplicationSpec:
     keys: tuple[KeySpec, ...] = ()
     pins: tuple[PinSpec, ...] = ()
     purse: PurseSpec | None = None
+    label: str = ""
     container: ContainerSpec | None = None
 
     def file(self, sfi: int) -> FileSpec:

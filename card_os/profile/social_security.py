@@ -78,6 +78,7 @@ _ACCESS = Access(Level.FREE, Level.APPLICATION)
 
 SOCIAL_SECURITY = ApplicationSpec(
     name=names.SOCIAL_AID,
+    label="SOCIAL SECURITY",  # ours
     fid=names.SOCIAL_DF,
     files=(
         FileSpec(

@@ -282,6 +282,7 @@ _PUBLIC = Access(Level.FREE, Level.APPLICATION)
 
 TRANSIT = ApplicationSpec(
     name=names.TRANSIT_AID,
+    label="MOT_T_EP",  # readers look for it in the PPSE (standards.md §4.9, ucr)
     fid=names.TRANSIT_DF,
     files=(
         FileSpec(

@@ -5,6 +5,10 @@ from __future__ import annotations
 MASTER_FILE = 0x3F00
 MASTER_FILE_NAME = b"1PAY.SYS.DDF01"
 KEY_FILE = 0x0000
+DIRECTORY_FILE = 0x0001  # of the MF and the PPSE
+SFI_DIRECTORY = 0x01
+PPSE_NAME = b"2PAY.SYS.DDF01"
+PPSE_DF = 0xDDF2  # ours: the PPSE is selected by name
 
 TRANSIT_AID = bytes.fromhex("A000000632010105")
 TRANSIT_AID_SM4 = bytes.fromhex("A000000632010107")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
+from card_os.profile.directory import directory_contents
 from card_os.profile.files import CardSpec
 from card_os.profile.psam import SamApplication, SamCard, SamTerminal
 from card_os.profile.social_security import SocialHolder, SocialIssuer, identification_code
@@ -51,7 +52,8 @@ def citizen_contents(
     first, last = _digits(validity.first), _digits(validity.last)
     name, extension = split_name(entry.name, NAME_IN_SOCIAL_FILE)
     transit, social = names.TRANSIT_DF, names.SOCIAL_DF
-    values = {
+    values: dict[tuple[int, int], object] = {
+        **directory_contents(spec),
         (transit, names.SFI_PUBLIC): PublicApplication(
             issuer=identity.issuer,
             application_type=APPLICATION_TYPE,

@@ -21,6 +21,7 @@ from card_os.engine import ByteCard, Card, blank_card, blank_sam
 from card_os.profile import personalisation as perso
 from card_os.profile.access import Level
 from card_os.profile.citizen import CITIZEN_CARD
+from card_os.profile.directory import directory_contents
 from card_os.profile.files import ApplicationSpec, CardSpec, KeySpec, KeyType, PurseSpec, Structure
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM, SamApplication, SamCard, SamTerminal
 from card_os.profile.social_security import SocialHolder, SocialIssuer, identification_code
@@ -157,7 +158,14 @@ def personalised_card() -> tuple[Card, CardMemory]:
     transport = child_of_levels(master("transport"), (CHIP,))
     desk = Desk(blank_card(memory, CHIP, transport, counting_random()))
     desk.authenticate(names.KEY_MASTER_FILE, transport)
-    for application, contents in zip(CITIZEN_CARD.applications, (TRANSIT_CONTENTS, SOCIAL_CONTENTS), strict=True):
+    directories = directory_contents(CITIZEN_CARD)
+    for file in CITIZEN_CARD.master_file.files:
+        desk.send(perso.create_file(file))
+    fill(desk, CITIZEN_CARD.master_file, {names.SFI_DIRECTORY: directories[names.MASTER_FILE, names.SFI_DIRECTORY]})
+    ppse = CITIZEN_CARD.applications[-1]
+    create(desk, ppse)
+    fill(desk, ppse, {names.SFI_DIRECTORY: directories[names.PPSE_DF, names.SFI_DIRECTORY]})
+    for application, contents in zip(CITIZEN_CARD.applications[:2], (TRANSIT_CONTENTS, SOCIAL_CONTENTS), strict=True):
         create(desk, application)
         for key in application.keys:
             desk.write_key(key, child(key.label), transport)

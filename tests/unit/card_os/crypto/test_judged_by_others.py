@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from card_os.crypto import sm4
+from card_os.crypto.authentication import sm3
 from card_os.crypto.des import decrypt_ecb, encrypt_cbc, encrypt_ecb
 from card_os.crypto.diversification import child_key
 from card_os.crypto.mac import cbc_mac, pad80, retail_mac
@@ -50,6 +52,13 @@ def of(mode: str) -> list[tuple[str, dict[str, bytes]]]:
     return [(name, vector) for name, vector in found if vector.get("KEY3", vector["KEY"][:8]) == vector["KEY"][:8]]
 
 
+def sm3_vectors() -> Iterator[tuple[bytes, bytes]]:
+    with cryptography_vectors.open_vector_file("hashes/SM3/oscca.txt", "r") as lines:
+        text = lines.read()
+    for bits, message, digest in re.findall(r"Len = (\d+)\s+Msg = ([0-9a-f]+)\s+MD = ([0-9a-f]+)", text):
+        yield bytes.fromhex(message)[: int(bits) // 8], bytes.fromhex(digest)
+
+
 def test_the_vectors_are_cryptographys_own() -> None:
     assert version("cryptography-vectors") == version("cryptography")
 
@@ -69,6 +78,28 @@ def test_3des_cbc() -> None:
     for name, v in vectors:
         key = v["KEY"] * 2 if len(v["KEY"]) == 8 else v["KEY"]
         assert encrypt_cbc(key, v["PLAINTEXT"], v["IV"]) == v["CIPHERTEXT"], name
+
+
+def test_sm4_ecb_both_ways() -> None:
+    vectors = list(nist("ciphers/SM4/draft-ribose-cfrg-sm4-10-ecb.txt"))
+    assert len(vectors) >= 4
+    for v in vectors:
+        assert sm4.encrypt_ecb(v["KEY"], v["PLAINTEXT"]) == v["CIPHERTEXT"]
+        assert sm4.decrypt_ecb(v["KEY"], v["CIPHERTEXT"]) == v["PLAINTEXT"]
+
+
+def test_sm4_cbc_mac_is_the_last_block_of_cbc() -> None:
+    vectors = list(nist("ciphers/SM4/draft-ribose-cfrg-sm4-10-cbc.txt"))
+    assert len(vectors) >= 2
+    for v in vectors:
+        assert sm4.cbc_mac(v["KEY"], v["PLAINTEXT"], v["IV"]) == v["CIPHERTEXT"][-sm4.BLOCK :]
+
+
+def test_sm3() -> None:
+    vectors = list(sm3_vectors())
+    assert len(vectors) >= 4
+    for message, digest in vectors:
+        assert sm3(message) == digest
 
 
 @given(key=KEYS, data=BLOCKS)

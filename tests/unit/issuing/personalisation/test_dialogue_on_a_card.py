@@ -204,9 +204,11 @@ UPDATE_BINARY, APPEND_RECORD = 0xD6, 0xE2
         (UPDATE_BINARY, 1, "public application information"),
         (UPDATE_BINARY, 2, "cardholder"),
         (UPDATE_BINARY, 3, "management"),
-        (APPEND_RECORD, 1, "transit process"),
-        *((APPEND_RECORD, number, "issuer data") for number in range(2, 9)),
-        *((APPEND_RECORD, number, "holder data") for number in range(9, 16)),
+        (APPEND_RECORD, 1, "directory"),
+        (APPEND_RECORD, 2, "transit process"),
+        *((APPEND_RECORD, number, "issuer data") for number in range(3, 10)),
+        *((APPEND_RECORD, number, "holder data") for number in range(10, 17)),
+        (APPEND_RECORD, 17, "directory"),
     ],
 )
 def test_read_back_finds_one_altered_byte(instruction: int, which: int, named: str) -> None:
