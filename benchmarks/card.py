@@ -126,7 +126,8 @@ def main() -> None:
     parser.add_argument("--purchases", type=int, default=3_000, help="in each round")
     given = parser.parse_args()
     kit = conftest_of("card_os")
-    through, theirs, _ = apdu.measure(given.apdus)
+    with apdu.on_one_core():
+        through, theirs, _ = apdu.measure(given.apdus)
     read, peer_read = compare_reads(kit, given.apdus)
     paid, tapped = purchases(kit, given.purchases)
     against = "vicc is not installed" if peer_read is None else f"vicc {peer_read:,.0f}, {read / peer_read:,.1f} times"
