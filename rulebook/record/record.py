@@ -65,8 +65,8 @@ class Step:
     amount_minor: int
 
 
-# name, struct code. 's' fields of digits and names are ASCII padded with NUL on the right (see _TEXT); others are bytes.
-_LAYOUT: tuple[tuple[str, str], ...] = (
+# name, struct code. 's' fields of digits and names are ASCII padded with NUL on the right (see TEXT_FIELDS); others are bytes.
+LAYOUT: tuple[tuple[str, str], ...] = (
     ("version", "B"),
     ("kind", "B"),
     ("event", "B"),
@@ -102,11 +102,11 @@ _LAYOUT: tuple[tuple[str, str], ...] = (
     ("software_version", "I"),
     ("trace", f"{6 * TRACE_STEPS}s"),
 )
-_TEXT = frozenset({"device", "line", "place", "trip", "shift"})
-_ENUMS: dict[str, type[IntEnum]] = {"kind": Kind, "event": Event, "outcome": Outcome, "mac2_verdict": Verdict}
-_STRUCT = struct.Struct(">" + "".join(code for _, code in _LAYOUT))
-_LENGTHS = {name: int(code[:-1]) for name, code in _LAYOUT if code.endswith("s")}
-_MAXIMA = {name: {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[code] for name, code in _LAYOUT if code in "BHI"}
+TEXT_FIELDS = frozenset({"device", "line", "place", "trip", "shift"})
+ENUM_FIELDS: dict[str, type[IntEnum]] = {"kind": Kind, "event": Event, "outcome": Outcome, "mac2_verdict": Verdict}
+_STRUCT = struct.Struct(">" + "".join(code for _, code in LAYOUT))
+_LENGTHS = {name: int(code[:-1]) for name, code in LAYOUT if code.endswith("s")}
+_MAXIMA = {name: {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[code] for name, code in LAYOUT if code in "BHI"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +173,9 @@ class Record:
     def encode(self) -> bytes:
         """``RECORD_LENGTH`` bytes."""
         values: list[Any] = []
-        for name, _ in _LAYOUT:
+        for name, _ in LAYOUT:
             value = getattr(self, name)
-            if name in _TEXT:
+            if name in TEXT_FIELDS:
                 value = value.encode("ascii")
             elif name == "trace":
                 value = b"".join(struct.pack(">Hi", step.rule, step.amount_minor) for step in value)
@@ -189,16 +189,16 @@ class Record:
             raise MalformedRecord(f"{len(raw)} bytes; a record of version {VERSION} has {RECORD_LENGTH}")
         if raw[0] != VERSION:
             raise MalformedRecord(f"version is {raw[0]}; this reader knows version {VERSION}")
-        values: dict[str, Any] = dict(zip((name for name, _ in _LAYOUT), _STRUCT.unpack(raw), strict=True))
+        values: dict[str, Any] = dict(zip((name for name, _ in LAYOUT), _STRUCT.unpack(raw), strict=True))
         for name, value in values.items():
-            if name in _TEXT:
+            if name in TEXT_FIELDS:
                 try:
                     values[name] = value.rstrip(b"\x00").decode("ascii")
                 except UnicodeDecodeError as error:
                     raise MalformedRecord(f"{name} is not ASCII") from error
-            elif name in _ENUMS:
+            elif name in ENUM_FIELDS:
                 try:
-                    values[name] = _ENUMS[name](value)
+                    values[name] = ENUM_FIELDS[name](value)
                 except ValueError as error:
                     raise MalformedRecord(f"{name} is {value}, which has no meaning") from error
         values["trace"] = _decode_trace(values["trace"])
@@ -212,7 +212,7 @@ RECORD_LENGTH = _STRUCT.size
 
 
 def _check_length(name: str, value: str | bytes, length: int) -> None:
-    if name in _TEXT:
+    if name in TEXT_FIELDS:
         if not (isinstance(value, str) and value.isascii() and len(value) <= length and "\x00" not in value):
             raise MalformedRecord(f"{name} is {value!r}; it must be at most {length} ASCII characters")
     elif name in ("capp_before", "capp_after"):
@@ -229,4 +229,4 @@ def _decode_trace(raw: bytes) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-assert {field.name for field in fields(Record)} == {name for name, _ in _LAYOUT}
+assert {field.name for field in fields(Record)} == {name for name, _ in LAYOUT}
