@@ -75,6 +75,15 @@ class Layout(Generic[T]):
     def length(self) -> int:
         return sum(field.length for field in self.fields)
 
+    def span(self, name: str) -> slice:
+        """Where a field's bytes stand. Raises ``KeyError``."""
+        at = 0
+        for field in self.fields:
+            if field.name == name:
+                return slice(at, at + field.length)
+            at += field.length
+        raise KeyError(name)
+
     def encode(self, value: T) -> bytes:
         """Raises ``MalformedFile`` naming the field that does not fit."""
         return b"".join(field.encode(getattr(value, field.name)) for field in self.fields)
