@@ -54,5 +54,7 @@ def octets(rows: Rows, name: str) -> NDArray[np.uint8]:
 
 def _no_text(characters: NDArray[np.uint8]) -> Flags:
     """Not ASCII, or something after a NUL."""
-    foreign: Flags = (characters > 0x7F).any(axis=1)
-    return foreign | ((characters[:, :-1] == 0) & (characters[:, 1:] != 0)).any(axis=1)
+    wrong = characters > 0x7F
+    wrong[:, 1:] |= (characters[:, :-1] == 0) & (characters[:, 1:] != 0)
+    refused: Flags = np.logical_or.reduce(wrong, axis=1)
+    return refused
