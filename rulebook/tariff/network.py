@@ -17,12 +17,13 @@ class NoFare(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Two neighbouring stations, passable both ways."""
+    """Two neighbouring stations of a line, passable both ways."""
 
     zone: str
     from_station: str
     to_station: str
     metres: int
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,6 +32,15 @@ class Leg:
 
     zone: str
     metres: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a node is reached best. ``section`` is None at the start and where one changes without riding."""
+
+    legs: tuple[Leg, ...]
+    before: _Node | None = None
+    section: Section | None = None
 
 
 class Network:
@@ -43,34 +53,52 @@ class Network:
         self, zones: Sequence[str], sections: Iterable[Section], virtual_transfers: Sequence[tuple[str, str]] = ()
     ) -> None:
         self._rank = {zone: rank for rank, zone in enumerate(zones)}
-        self._links: dict[_Node, list[tuple[_Node, _Cost]]] = {}
+        self._links: dict[_Node, list[tuple[_Node, _Cost, Section | None]]] = {}
         self._zones_at: dict[str, list[str]] = {}
         for section in sections:
-            self._link((section.zone, section.from_station), (section.zone, section.to_station), (0, section.metres))
+            here, there = (section.zone, section.from_station), (section.zone, section.to_station)
+            self._link(here, there, (0, section.metres), section)
         self._link_zones()
         for first, second in virtual_transfers:
             self._link_transfer(first, second)
-        self._from: dict[str, dict[_Node, tuple[Leg, ...]]] = {}
+        self._from: dict[str, dict[_Node, _Way]] = {}
 
     def legs(self, entry: str, exit_: str) -> tuple[Leg, ...]:
         """The trip's legs in order of travel. Raises ``NoFare``."""
+        end = self._end(entry, exit_)
+        return self._from[entry][end].legs
+
+    def sections(self, entry: str, exit_: str) -> tuple[Section, ...]:
+        """What the trip that is priced rides over, in order of travel; of two alike the one declared first. Raises
+        ``NoFare``."""
+        ridden: list[Section] = []
+        node: _Node | None = self._end(entry, exit_)
+        while node is not None:
+            way = self._from[entry][node]
+            if way.section is not None:
+                ridden.append(way.section)
+            node = way.before
+        return tuple(reversed(ridden))
+
+    def _end(self, entry: str, exit_: str) -> _Node:
+        """At which of the exit's nodes the trip ends."""
         for station in (entry, exit_):
             if station not in self._zones_at:
                 raise NoFare(f"station {station} lies on no line with a fare")
         if entry not in self._from:
             self._from[entry] = self._paths(entry)
         found = self._from[entry]
-        ends = [found[node] for zone in self._zones_at[exit_] if (node := (zone, exit_)) in found]
+        ends = [node for zone in self._zones_at[exit_] if (node := (zone, exit_)) in found]
         if not ends:
             raise NoFare(f"no line leads from station {entry} to {exit_}")
-        return min(ends, key=self._preference)
+        return min(ends, key=lambda node: self._preference(found[node].legs))
 
     def _preference(self, legs: tuple[Leg, ...]) -> tuple[int, list[int], int]:
         return len(legs), [self._rank[leg.zone] for leg in legs], sum(leg.metres for leg in legs)
 
-    def _link(self, first: _Node, second: _Node, cost: _Cost) -> None:
+    def _link(self, first: _Node, second: _Node, cost: _Cost, section: Section | None = None) -> None:
         for here, there in ((first, second), (second, first)):
-            self._links.setdefault(here, []).append((there, cost))
+            self._links.setdefault(here, []).append((there, cost, section))
             if here[0] not in self._zones_at.setdefault(here[1], []):
                 self._zones_at[here[1]].append(here[0])
 
@@ -84,22 +112,25 @@ class Network:
         for zone in set(self._zones_at.get(first, ())) & set(self._zones_at.get(second, ())):
             self._link((zone, first), (zone, second), (0, 0))
 
-    def _paths(self, entry: str) -> dict[_Node, tuple[Leg, ...]]:
+    def _paths(self, entry: str) -> dict[_Node, _Way]:
         """Dijkstra's algorithm over (zone changes, metres)."""
-        done: dict[_Node, tuple[Leg, ...]] = {}
-        heap: list[tuple[_Cost, _Node, tuple[Leg, ...]]] = [
-            ((0, 0), (zone, entry), (Leg(zone, 0),)) for zone in self._zones_at[entry]
-        ]
-        heapq.heapify(heap)
+        done: dict[_Node, _Way] = {}
+        # The running number keeps ways from being compared; among equal ones the node decides, as it does without it.
+        heap: list[tuple[_Cost, _Node, tuple[Leg, ...], int, _Way]] = []
+        for zone in self._zones_at[entry]:
+            start = _Way((Leg(zone, 0),))
+            heapq.heappush(heap, ((0, 0), (zone, entry), start.legs, len(heap), start))
+        pushed = len(heap)
         while heap:
-            cost, node, legs = heapq.heappop(heap)
+            cost, node, legs, _, way = heapq.heappop(heap)
             if node in done:
                 continue
-            done[node] = legs
-            for there, (changes, metres) in self._links[node]:
+            done[node] = way
+            for there, (changes, metres), section in self._links[node]:
                 if there not in done:
-                    after = _travel(legs, there[0], metres)
-                    heapq.heappush(heap, ((cost[0] + changes, cost[1] + metres), there, after))
+                    after = _Way(_travel(legs, there[0], metres), node, section)
+                    pushed += 1
+                    heapq.heappush(heap, ((cost[0] + changes, cost[1] + metres), there, after.legs, pushed, after))
         return done
 
 

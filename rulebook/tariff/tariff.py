@@ -206,7 +206,7 @@ def load_tariff(document: Mapping[str, Any]) -> Tariff:
     if faults := [*_repeats(read), *_dangling(read), *_open_ends(read)]:
         raise MalformedTariff(faults)
     zone_of = {line.code: line.zone for line in read.lines}
-    sections = [Section(zone_of[s.line], s.from_station, s.to_station, s.metres) for s in read.sections]
+    sections = [Section(zone_of[s.line], s.from_station, s.to_station, s.metres, s.line) for s in read.sections]
     return Tariff(
         version=read.version,
         effective_from=read.effective_from,
