@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clearing.apportionment.rules import (
     MalformedWeights,
@@ -21,6 +21,7 @@ from clearing.apportionment.rules import (
     by_path_probability,
     checked,
 )
+from rulebook.rate import Rate
 from rulebook.tariff import Tariff
 from rulebook.tariff.network import Section
 
@@ -41,17 +42,6 @@ class Method(StrEnum):
     TABLE = "table"  # declared parts
 
 
-def _exact(value: Any) -> Any:
-    """Parts are written as text ("0.8", "1/3"): a JSON number would have been a float on its way."""
-    if not isinstance(value, str):
-        raise ValueError('a part is a text like "0.8" or "1/3"')
-    try:
-        return Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f'"{value}" is no part; write a text like "0.8" or "1/3"') from error
-
-
-Part = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0, le=1)]
 Metres = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -62,7 +52,7 @@ class _Closed(BaseModel):
 class _Way(_Closed):
     """``metres`` on each line, in order of travel."""
 
-    probability: Part
+    probability: Rate
     metres: dict[str, Metres]
 
 
@@ -71,7 +61,7 @@ class _Pair(_Closed):
 
     entry: str
     exit: str
-    parts: dict[str, Part] = {}
+    parts: dict[str, Rate] = {}
     ways: tuple[_Way, ...] = ()
 
 
@@ -85,7 +75,7 @@ class Agreement(_Closed):
     method: Method
     residue: Residue
     operator_of_line: dict[str, str]
-    default_parts: dict[str, Part] = {}
+    default_parts: dict[str, Rate] = {}
     pairs: tuple[_Pair, ...] = ()
 
     @model_validator(mode="after")

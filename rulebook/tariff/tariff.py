@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
-from fractions import Fraction
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rulebook.calendar import Calendar, calendar_named
 from rulebook.money import Currency, Rounding
+from rulebook.rate import Rate
 from rulebook.tariff.network import Network, Section
 from rulebook.tariff.ride import RiderClass
 
@@ -26,17 +26,6 @@ class MalformedTariff(ValueError):
         self.faults = tuple(faults)
 
 
-def _exact(value: Any) -> Any:
-    """Rates are written as text ("0.8", "1/3"): a JSON number would have been a float on its way."""
-    if not isinstance(value, str):
-        raise ValueError('a rate is a text like "0.8" or "1/3"')
-    try:
-        return Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f'"{value}" is no rate; write a text like "0.8" or "1/3"') from error
-
-
-Rate = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0, le=1)]
 Fen = Annotated[int, Field(ge=0, strict=True)]
 Metres = Annotated[int, Field(ge=0, strict=True)]
 RuleNumber = Annotated[int, Field(ge=1, le=0xFFFF, strict=True)]
