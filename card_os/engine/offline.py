@@ -12,6 +12,7 @@ from card_os.crypto.secret import Secret
 from card_os.crypto.session import purchase_session_key
 from card_os.engine import commands, records
 from card_os.engine.context import Context
+from card_os.engine.files import ElementaryFile
 from card_os.engine.purse import (
     PURSE_OF,
     RANDOM,
@@ -75,19 +76,25 @@ def update_capp_cache(context: Context, command: commands.UpdateCappCache) -> by
         raise Refusal(0x6982)  # the log is the card's own: its record of this very purchase must not be written over
     if file.protection:
         raise Refusal(0x6987)  # ours: the cache knows no line protection
-    changes = _cached_change(context, command.sfi, command.number, command.data)
-    others = [change for held, change in session.capp_cache.items() if held != (command.sfi, command.number)]
+    place = (command.sfi, _record_of(context, file, command.number))
+    changes = _cached_change(context, file, place[1], command.data)
+    others = [change for held, change in session.capp_cache.items() if held != place]
     if not fits([*changes, *(part for held in others for part in held)], spare=_ROOM_OF_THE_DEBIT):
         raise Refusal(0x6A84)
-    session.capp_cache[command.sfi, command.number] = changes
+    session.capp_cache[place] = changes
     return b""
 
 
-def _cached_change(context: Context, sfi: int, number: int, data: bytes) -> list[Change]:
-    file = context.session.directory.by_sfi[sfi]
+def _record_of(context: Context, file: ElementaryFile, called: int) -> int:
+    """Its number, 0 for a new one: a record may be called by number and by first byte, and is one place in the cache."""
+    new = called == 0 and file.structure is Structure.CYCLIC
+    return 0 if new else records.number_of(context.store, file, called)
+
+
+def _cached_change(context: Context, file: ElementaryFile, number: int, data: bytes) -> list[Change]:
     if number == 0 and file.structure is Structure.CYCLIC:
         return records.append(context.store, file, data)
-    return records.update(context.store, file, records.number_of(context.store, file, number), data)
+    return records.update(context.store, file, number, data)
 
 
 def debit(context: Context, command: commands.Debit) -> bytes:
