@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -15,7 +15,7 @@ from rich.table import Table
 from card_os.wire.dialogue import CardGone
 from hardware.readers.pcsc import PcscConnection, PcscError
 from simulator.conformance.benches import Bench, InProcess, InReader, over_pcsc
-from simulator.conformance.kit_files import load_kit
+from simulator.conformance.kit_reading import MalformedKit, load_kit
 from simulator.conformance.runner import Outcome, Verdict, run_kit
 from simulator.softcard.daemon import DaemonUnavailable
 
@@ -37,14 +37,20 @@ def check(
     """Hold every conversation of the kit; without options with our card in process. Exit code 1 where one failed.
 
     Conversations that would change a card somebody put into a reader are left out unless --card names that very card.
+    Ctrl-C ends with what was found so far.
     """
+    outcomes: list[Outcome] = []
     try:
-        with _bench(reader=reader, pcsc=pcsc, card=card) as bench:
-            outcomes = list(run_kit(load_kit(), bench))
-    except (WrongCard, PcscError, CardGone, DaemonUnavailable, typer.BadParameter) as problem:
+        kit = load_kit()
+        with _bench(reader=reader, pcsc=pcsc, card=card) as bench, suppress(KeyboardInterrupt):
+            outcomes.extend(run_kit(kit, bench))
+    except (MalformedKit, WrongCard, PcscError, CardGone, DaemonUnavailable, typer.BadParameter) as problem:
         typer.echo(f"citycard card check: {problem}", err=True)
         raise typer.Exit(2) from problem
     _print(outcomes)
+    if len(outcomes) < len(kit):
+        typer.echo(f"citycard card check: interrupted after {len(outcomes)} of {len(kit)} conversations", err=True)
+        raise typer.Exit(130)
     raise typer.Exit(int(any(outcome.verdict is Verdict.FAILED for outcome in outcomes)))
 
 
@@ -63,8 +69,12 @@ def _bench(*, reader: str, pcsc: bool, card: str) -> Iterator[Bench]:
 
 
 def in_reader(connection: PcscConnection, card: str) -> InReader:
-    """Raises ``WrongCard`` where ``card`` is given and is not this one's number."""
+    """Raises ``WrongCard`` where ``card`` is given and is not this one's number, or where nothing on it is of the kit."""
     bench = InReader(connection, allowed=bool(card))
+    if not bench.kinds:
+        raise WrongCard(
+            f"the card in {connection.reader} has neither a T-Union nor a PIV application: nothing to check"
+        )
     if card and card not in bench.serials:
         found = " or ".join(sorted(bench.serials)) or "without a readable number"
         raise WrongCard(f"the card in {connection.reader} is {found}, not {card}; nothing was sent that changes it")

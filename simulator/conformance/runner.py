@@ -10,10 +10,14 @@ from card_os.wire.apdu import CommandApdu, MalformedApdu, ResponseApdu
 from card_os.wire.dialogue import CardGone
 from hardware.readers.connection import Connection
 from hardware.readers.drive import exchange
+from hardware.readers.pcsc import PcscError
 from simulator.conformance.benches import Bench, Slots
 from simulator.conformance.kit_files import Conversation, Step
 from simulator.conformance.patterns import fill, match, status_fits
 from terminals.shell.trace import shown_command, shown_data
+
+_BROKEN = (CardGone, MalformedApdu, PcscError)
+"""A card, reader or service that leaves in the middle ends one conversation, not the run."""
 
 
 @unique
@@ -33,14 +37,28 @@ class Outcome:
 
 
 def run_kit(conversations: Iterable[Conversation], bench: Bench) -> Iterator[Outcome]:
-    """The outcomes in order. What is dangerous comes last, so that a card is changed only after it was looked at."""
+    """The outcomes in order. What is dangerous comes last, so that a card is changed only after it was looked at; and where
+    the card is somebody's own, the first dangerous one that fails is the last: the next might spend its last try."""
+    broken = ""
     for conversation in sorted(conversations, key=lambda each: bool(each.dangerous)):
         reason = bench.reason_to_skip(conversation)
+        if not reason and conversation.dangerous and broken and bench.keeps_its_card:
+            reason = f"{broken!r} failed, and the card may not be as it was: look at it before it is changed again"
         if reason:
             yield Outcome(conversation, Verdict.SKIPPED, reason)
-        else:
-            failure = hold(conversation, bench.slots(conversation))
-            yield Outcome(conversation, Verdict.FAILED if failure else Verdict.PASSED, failure)
+            continue
+        failure = _held(conversation, bench)
+        if failure and conversation.dangerous:
+            broken = broken or conversation.name
+        yield Outcome(conversation, Verdict.FAILED if failure else Verdict.PASSED, failure)
+
+
+def _held(conversation: Conversation, bench: Bench) -> str:
+    try:
+        slots = bench.slots(conversation)
+    except _BROKEN as problem:
+        return f"not begun: {problem}"
+    return hold(conversation, slots)
 
 
 def hold(conversation: Conversation, slots: Slots) -> str:
@@ -51,7 +69,7 @@ def hold(conversation: Conversation, slots: Slots) -> str:
         assert connection is not None, "a kit whose conversation speaks to a missing SAM does not load"
         try:
             failure = _take_step(step, connection, values, raw=conversation.raw)
-        except (CardGone, MalformedApdu) as problem:
+        except _BROKEN as problem:
             failure = str(problem)
         if failure:
             return f"step {number}, {step.why}: {failure}"

@@ -21,7 +21,7 @@ from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.operations import perform
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
-from issuing.personalisation.contents import DEMONSTRATION_PIN, Validity, citizen_contents
+from issuing.personalisation.contents import DEMONSTRATION_PIN, Contents, Validity, citizen_contents
 from issuing.personalisation.demonstration_authority import demonstration_authority
 from issuing.personalisation.dialogue import Plan, personalise
 from issuing.personalisation.identity import Identity
@@ -88,8 +88,8 @@ def _ports(card: ByteCard) -> Ports:
     return Ports(card=card, vault=lambda operation: perform(vault, operation), persist=lambda _: None)
 
 
-def _personalised(spec: CardSpec, number: int, memory_size: int) -> CardMemory:
-    identity = _identity(number)
+def demonstration_contents(spec: CardSpec, number: int) -> Contents:
+    """What stands in the files of card ``number``."""
     entry = Entry(
         citizen=HOLDER,
         name=HOLDER_NAME,
@@ -99,7 +99,12 @@ def _personalised(spec: CardSpec, number: int, memory_size: int) -> CardMemory:
         insured_class=InsuredClass.NONE,
         fund="",
     )
-    contents = citizen_contents(spec, identity, entry, VALIDITY, social_card_number=social_security_card_number(number))
+    card_number = social_security_card_number(number)
+    return citizen_contents(spec, _identity(number), entry, VALIDITY, social_card_number=card_number)
+
+
+def _personalised(spec: CardSpec, number: int, memory_size: int) -> CardMemory:
+    identity, contents = _identity(number), demonstration_contents(spec, number)
     vault = SoftwareVault.demonstration(ISSUING_LABELS)
     memory = CardMemory(bytes(memory_size))
     transport = vault.child_key(MasterKey(KeyLabel.TRANSPORT), [identity.chip_serial])

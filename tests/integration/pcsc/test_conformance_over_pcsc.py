@@ -11,7 +11,8 @@ from hardware.readers.pcsc import PcscConnection
 from simulator.conformance.benches import OverPcsc
 from simulator.conformance.cards import make_card
 from simulator.conformance.cli import app
-from simulator.conformance.kit_files import CardKind, load_kit
+from simulator.conformance.kit_files import CardKind
+from simulator.conformance.kit_reading import load_kit
 from simulator.conformance.runner import Verdict, run_kit
 from simulator.softcard.vpcd import VirtualReader
 

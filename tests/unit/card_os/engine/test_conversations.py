@@ -8,7 +8,7 @@ from card_os.profile.transit import PUBLIC_APPLICATION
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
 from simulator.conformance.benches import InProcess
-from simulator.conformance.kit_files import load_kit
+from simulator.conformance.kit_reading import load_kit
 from simulator.conformance.runner import hold
 
 KIT = [pytest.param(conversation, id=conversation.name) for conversation in load_kit()]

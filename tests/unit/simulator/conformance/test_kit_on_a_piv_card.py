@@ -6,7 +6,8 @@ import pytest
 
 from simulator.conformance.benches import InReader
 from simulator.conformance.cards import make_card
-from simulator.conformance.kit_files import CardKind, load_kit
+from simulator.conformance.kit_files import CardKind
+from simulator.conformance.kit_reading import load_kit
 from simulator.conformance.runner import Verdict, run_kit
 
 KIT = load_kit()
