@@ -21,7 +21,7 @@ from clearing.participants.service import city, city_version, newest_tariff, tar
 from clearing.settlement import queries
 from clearing.settlement.encoding import decode, digest
 from clearing.settlement.model import Opening, WindowInputs, WindowResult
-from clearing.verification.context import Context, KnownLoad, TransactionId
+from clearing.verification.context import Context, KnownCard, KnownLoad, TransactionId
 from rulebook.messages.loads import LoadState
 from rulebook.record import Record
 
@@ -65,7 +65,9 @@ async def _context(
         policy=here.rules(),
         devices=await known_devices(session),
         sams={sam.sam_serial: sam for sam in await facts.sams(session)},
-        cards=await facts.cards(session, {id_.card for id_ in ids}),
+        cards={
+            card: KnownCard.of(fact) for card, fact in (await facts.cards(session, {id_.card for id_ in ids})).items()
+        },
         deny=await facts.deny_list(session),
         tariffs=await tariffs(session),
         loads=await _loads(session, {id_ for id_ in ids if id_.load}),

@@ -57,6 +57,18 @@ class KnownDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCard:
+    """What the card register says that a tap is judged and booked by."""
+
+    key_version: int
+    rider_class: str
+
+    @classmethod
+    def of(cls, fact: CardFact) -> KnownCard:
+        return cls(fact.key_version, fact.rider_class)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """``upload_horizon``: how late a record may come in. ``calendar`` says which business day a tap belongs to."""
 
@@ -91,7 +103,7 @@ class Context:
     policy: Policy
     devices: Mapping[str, KnownDevice]
     sams: Mapping[bytes, SamFact]
-    cards: Mapping[CardId, CardFact]
+    cards: Mapping[CardId, KnownCard]
     deny: DenyList
     tariffs: Mapping[int, Tariff]
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)

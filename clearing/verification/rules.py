@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,11 +12,11 @@ from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
 from rulebook import deny_list
 from rulebook.deny_list import Ground
 from rulebook.messages.devices import DeviceKind
-from rulebook.messages.facts import CardFact
+from rulebook.messages.facts import SamFact
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
 # What a terminal of each kind can have done to a card by itself; a finding speaks of another terminal's transaction.
-_EVENTS = {
+EVENTS = {
     DeviceKind.VALIDATOR: frozenset({Event.RIDE}),
     DeviceKind.GATE: frozenset({Event.ENTRY, Event.EXIT}),
     DeviceKind.TOPUP: frozenset({Event.LOAD}),
@@ -94,8 +94,8 @@ def _claim_checks(
     same = known is not None and known.fingerprint == claim.fingerprint
     yield device is None, Reason.DEVICE_UNKNOWN
     yield device is not None and _lost_by(at, device), Reason.DEVICE_LOST
-    yield device is not None and not _is_bound(inputs, device, context), Reason.SAM_NOT_OF_DEVICE
-    yield device is not None and inputs.event not in _EVENTS[device.kind], Reason.EVENT_NOT_OF_DEVICE
+    yield device is not None and not _bound_terminal(inputs, device, context), Reason.SAM_NOT_OF_DEVICE
+    yield device is not None and inputs.event not in EVENTS[device.kind], Reason.EVENT_NOT_OF_DEVICE
     yield card is not None and card.key_version != inputs.key_version, Reason.KEY_VERSION_WRONG
     yield inputs.issuer not in context.policy.our_issuers, Reason.OTHER_ISSUER
     yield at is None, Reason.CLOCK_UNREADABLE
@@ -106,7 +106,7 @@ def _claim_checks(
     yield known is not None, Reason.REPEATED_WITH_OTHER_CONTENT
     yield card is None, Reason.CARD_UNKNOWN
     if device is not None and card is not None and at is not None:
-        yield from _denied(inputs, device, card, at, context)
+        yield from _denied(inputs, device, at, context)
     yield evidence.kind is Kind.OUTCOME and transaction.intent_of(evidence) is None, Reason.OUTCOME_WITHOUT_INTENT
     if at is not None:
         day = context.policy.calendar.business_day(at)
@@ -124,21 +124,19 @@ def _lost_by(at: datetime | None, device: KnownDevice) -> bool:
     return device.lost_at is not None and (at is None or at >= device.lost_at)
 
 
-def _is_bound(record: Record, device: KnownDevice, context: Context) -> bool:
-    sam = context.sams.get(device.sam_serial)
-    return (
-        sam is not None
-        and sam.device == device.device
-        and sam.terminal_number == device.terminal_number
-        and record.sam_terminal == device.terminal_number
-    )
+def is_bound(device: KnownDevice, sams: Mapping[bytes, SamFact]) -> bool:
+    """Whether device and PSAM register say the same of them."""
+    sam = sams.get(device.sam_serial)
+    return sam is not None and sam.device == device.device and sam.terminal_number == device.terminal_number
 
 
-def _denied(
-    record: Record, device: KnownDevice, card: CardFact, at: datetime, context: Context
-) -> Iterable[tuple[bool, Reason]]:
+def _bound_terminal(record: Record, device: KnownDevice, context: Context) -> bool:
+    return is_bound(device, context.sams) and record.sam_terminal == device.terminal_number
+
+
+def _denied(record: Record, device: KnownDevice, at: datetime, context: Context) -> Iterable[tuple[bool, Reason]]:
     """By the same rule that terminals and the other participants judge by (``rulebook.deny_list``)."""
-    report = context.deny.report_by(card.issuer, card.serial, at)
+    report = context.deny.report_by(record.issuer, record.serial, at)
     ground = deny_list.judge(
         tapped_at=at,
         kind=device.kind,

@@ -14,7 +14,7 @@ from clearing.facts.rules import DenyChange, deny_list_of
 from clearing.participants.rules import demonstration
 from clearing.settlement.model import WindowInputs, WindowResult
 from clearing.settlement.rules import settle
-from clearing.verification.context import Context, KnownDevice, KnownLoad, TransactionId
+from clearing.verification.context import Context, KnownCard, KnownDevice, KnownLoad, TransactionId
 from clearing.verification.tac import TAC_MASTER, right_claims, tac_input
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel
@@ -164,7 +164,7 @@ class Town:
                 for name, (kind, operator) in DEVICES.items()
             },
             sams={sam_serial(name): sam_fact(name) for name in DEVICES},
-            cards={(fact.issuer, fact.serial): fact for fact in facts},
+            cards={(fact.issuer, fact.serial): KnownCard.of(fact) for fact in facts},
             deny=deny_list_of(self.deny),
             tariffs={1: tariff()},
             loads=self.loads,
