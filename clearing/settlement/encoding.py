@@ -45,8 +45,8 @@ def encode(result: WindowResult) -> bytes:
             },
             "held": {str(id_): minor for id_, minor in result.held.items()},
             "next_sequence": {
-                f"{issuer.hex()}:{serial.hex()}": sequence
-                for (issuer, serial), sequence in result.next_sequence.items()
+                f"{issuer.hex()}:{serial.hex()}:{purse}": sequence
+                for (issuer, serial, purse), sequence in result.next_sequence.items()
             },
         }
     )
@@ -74,9 +74,9 @@ def decode(raw: bytes) -> WindowResult:
         },
         held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
         next_sequence={
-            (bytes.fromhex(issuer), bytes.fromhex(serial)): sequence
-            for card, sequence in plain["next_sequence"].items()
-            for issuer, serial in [card.split(":")]
+            (bytes.fromhex(issuer), bytes.fromhex(serial), int(purse)): sequence
+            for counter, sequence in plain["next_sequence"].items()
+            for issuer, serial, purse in [counter.split(":")]
         },
     )
 

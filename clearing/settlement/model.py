@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 from clearing.intake.rules import Range
 from clearing.ledger.chain import Link
 from clearing.ledger.rules import Transfer
-from clearing.verification.context import CardId, Context, Settled, TransactionId
+from clearing.verification.context import Context, CounterId, Settled, TransactionId
 from clearing.verification.reasons import RemarkKind
 from clearing.verification.rules import Decision
 from rulebook.record import Record
@@ -147,4 +147,4 @@ class WindowResult:
     positions: tuple[Position, ...]
     settled: Mapping[TransactionId, Settled]
     held: Mapping[TransactionId, int]
-    next_sequence: Mapping[CardId, int]
+    next_sequence: Mapping[CounterId, int]

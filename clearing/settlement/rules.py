@@ -12,7 +12,7 @@ from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, NumberedTransfer, Remark, WindowInputs, WindowResult
 from clearing.settlement.positions import positions
 from clearing.settlement.transfers import booked
-from clearing.verification.context import CardId, Context, TransactionId, moment
+from clearing.verification.context import Context, CounterId, TransactionId, moment
 from clearing.verification.joining import Claim, join, record_id
 from clearing.verification.reasons import RemarkKind
 from clearing.verification.rules import Judged, judge
@@ -95,30 +95,31 @@ def _clock_faults(records: Iterable[Record]) -> Iterator[Remark]:
                 yield Remark(RemarkKind.CLOCK_WENT_BACK, device, detail=f"{sequence}: {before:%F %T} → {at:%F %T}")
 
 
-def _sequences(judged: Iterable[Judged]) -> Mapping[CardId, dict[int, bool]]:
+def _sequences(judged: Iterable[Judged]) -> Mapping[CounterId, dict[int, bool]]:
     """Off-line sequences that records name, and whether that number is used up."""
-    named: dict[CardId, dict[int, bool]] = {}
+    named: dict[CounterId, dict[int, bool]] = {}
     for one in judged:
-        if not one.transaction.id.load:
+        id_ = one.transaction.id
+        if not id_.load:
             used = one.settled is not None or one.held is not None
-            named.setdefault(one.transaction.id.card, {})[one.transaction.id.sequence] = used
+            named.setdefault((id_.issuer, id_.serial, id_.purse), {})[id_.sequence] = used
     return named
 
 
 def _counter_gaps(judged: Iterable[Judged], context: Context) -> Iterator[Remark]:
-    for card, named in _sequences(judged).items():
-        start = context.next_sequence.get(card, 0)
+    for counter, named in _sequences(judged).items():
+        start = context.next_sequence.get(counter, 0)
         used = [sequence for sequence, is_used in named.items() if is_used and sequence >= start]
         below = [sequence for sequence in named if used and sequence <= max(used)]
         for first, last in missing(of_numbers(below), start=start):
-            yield Remark(RemarkKind.COUNTER_GAP, card[1].hex().upper(), detail=f"{first}–{last}")
+            yield Remark(RemarkKind.COUNTER_GAP, counter[1].hex().upper(), detail=f"{first}–{last}")
 
 
-def _next_sequences(judged: Iterable[Judged], context: Context) -> dict[CardId, int]:
+def _next_sequences(judged: Iterable[Judged], context: Context) -> dict[CounterId, int]:
     following = dict(context.next_sequence)
-    for card, named in _sequences(judged).items():
+    for counter, named in _sequences(judged).items():
         used = [sequence + 1 for sequence, is_used in named.items() if is_used]
-        following[card] = max([following.get(card, 0), *used])
+        following[counter] = max([following.get(counter, 0), *used])
     return dict(sorted(following.items()))
 
 

@@ -15,6 +15,7 @@ from rulebook.record import Event, Kind, Record
 from rulebook.tariff import Tariff
 
 CardId: TypeAlias = tuple[bytes, bytes]  # issuer, application serial
+CounterId: TypeAlias = tuple[bytes, bytes, int]  # issuer, application serial, purse
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,8 +97,7 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """``settled``: card transactions that earlier windows posted; ``held``: fen they left on "open taps".
-    ``next_sequence``: of each card, the
-    off-line sequence expected next; a card not named begins at 0."""
+    ``next_sequence``: of each purse, the off-line sequence expected next; one not named begins at 0."""
 
     business_day: date
     policy: Policy
@@ -109,7 +109,7 @@ class Context:
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
     settled: Mapping[TransactionId, Settled] = field(default_factory=dict)
     held: Mapping[TransactionId, int] = field(default_factory=dict)
-    next_sequence: Mapping[CardId, int] = field(default_factory=dict)
+    next_sequence: Mapping[CounterId, int] = field(default_factory=dict)
 
 
 def moment(record: Record) -> datetime | None:

@@ -176,7 +176,7 @@ def test_a_gap_that_an_earlier_window_filled_is_none(town: Any) -> None:
     town.tap(1, 1)
     inputs = town.inputs(town.records[2:])
     opening = replace(inputs.opening, journals={"BUS-A-0001": ((1, 2),)})
-    context = replace(inputs.context, next_sequence={town.records[0].purchase_id[:2]: 1})
+    context = replace(inputs.context, next_sequence={town.records[0].purchase_id[:3]: 1})
     assert not _remarks(town.settle(replace(inputs, opening=opening, context=context)))
 
 
