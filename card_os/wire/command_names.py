@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from card_os.wire.apdu import CommandApdu
+from card_os.wire.apdu import SHORT_MAXIMUM, CommandApdu
 
 # By INS: commands of the interindustry class, those of the proprietary ones, and INITIALIZE by P1.
 _SHARED: dict[int, str] = {
@@ -69,6 +69,7 @@ SECRET_IN_COMMAND = frozenset({0x20, 0x24, 0x2C, 0x5E, 0x82, 0x87, 0xD4, 0xFE, 0
 """INS bytes whose data field holds a PIN, a key, or what is computed from one; the class does not matter."""
 
 REDACTED = "<redacted>"
+UNKNOWN_COMMAND = "unknown command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,14 @@ class Described:
 
 
 def name_of(command: CommandApdu) -> str:
-    """The command's name; "unknown command" where it has none here."""
+    """The command's name; ``UNKNOWN_COMMAND`` where it has none here."""
     if command.cla & 0x80:
         if command.ins == 0x50:
             return _INITIALIZE.get(command.p1, _PROPRIETARY[0x50])
         if command.ins == 0xDC and command.cla & 0x04:
             return _SHARED[0xDC]
-        return _PROPRIETARY.get(command.ins) or _SHARED.get(command.ins, "unknown command")
-    return _SHARED.get(command.ins, "unknown command")
+        return _PROPRIETARY.get(command.ins) or _SHARED.get(command.ins, UNKNOWN_COMMAND)
+    return _SHARED.get(command.ins, UNKNOWN_COMMAND)
 
 
 def describe(command: CommandApdu) -> Described:
@@ -97,5 +98,5 @@ def describe(command: CommandApdu) -> Described:
         hidden = command.ins in SECRET_IN_COMMAND
         parts += [f"Lc {len(command.data):02X}", REDACTED if hidden else command.data.hex().upper()]
     if command.ne is not None:
-        parts.append(f"Le {command.ne & 0xFF:02X}")
+        parts.append(f"Le {command.ne & 0xFF:02X}" if command.ne <= SHORT_MAXIMUM else f"Le {command.ne & 0xFFFF:04X}")
     return Described(name_of(command), " ".join(parts))

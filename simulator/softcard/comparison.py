@@ -12,7 +12,7 @@ from card_os.engine.card import Card
 from hardware.readers.drive import Ports, drive
 from simulator.softcard.images import MAGIC, CardImage, load
 from simulator.softcard.state import Hidden, Records, State, Value, state_of
-from terminals.dump.document import FILE_NAMES, CardDump, from_json, shown_name
+from terminals.dump.document import FILE_NAMES, CardDump, MalformedDump, from_json, shown_name
 from terminals.dump.walk import DirectoryFound, FileFound, walk
 
 _NOTHING = "not there"
@@ -96,7 +96,11 @@ def _is_image(path: Path) -> bool:
 def _dumped(path: Path) -> State:
     if _is_image(path):
         return _freely_readable(dump_of(load(path)))
-    return _freely_readable(from_json(path.read_text(encoding="utf-8")))
+    try:
+        return _freely_readable(from_json(path.read_text(encoding="utf-8")))
+    except (MalformedDump, UnicodeDecodeError) as problem:
+        said = problem if isinstance(problem, MalformedDump) else "neither a card image nor text"
+        raise MalformedDump(f"{path}: {said}") from problem
 
 
 def dump_of(image: CardImage) -> CardDump:

@@ -22,7 +22,7 @@ def diff(
     """Print every difference by file, record, field and counter; never a key or a PIN. Exit code 1 where there is one."""
     try:
         found = compare(old, new)
-    except (MalformedImage, MalformedDump, OSError, UnicodeDecodeError) as problem:
+    except (MalformedImage, MalformedDump, OSError) as problem:
         typer.echo(f"citycard card diff: {problem}", err=True)
         raise typer.Exit(2) from problem
     for line in found:

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from card_os.engine.files import FileSystem
 from card_os.engine.store import NoCard, Store
 from simulator.softcard.memory import CardMemory
 
@@ -63,6 +64,7 @@ class CardImage:
             raise MalformedImage("the SHA-256 does not fit: the file was changed after it was written")
         if (inside := _chip_serial(content)) != chip_serial:
             raise MalformedImage(f"the header names chip {chip_serial.hex()}, the memory {inside.hex()}")
+        _require_file_system(content)
         return cls(chip_serial, content)
 
 
@@ -72,6 +74,14 @@ def _hash(head: bytes, content: bytes) -> bytes:
 
 def _chip_serial(content: bytes) -> bytes:
     return Store(CardMemory(content)).chip_serial  # on a copy: opening a store finishes what was torn
+
+
+def _require_file_system(content: bytes) -> None:
+    """The hash says who wrote the cells, not that a card can be made of them. Raises ``MalformedImage``."""
+    try:
+        FileSystem(Store(CardMemory(content)))
+    except (ValueError, IndexError, struct.error) as problem:
+        raise MalformedImage("the cells have no readable file system: no card was left like this") from problem
 
 
 def save(image: CardImage, path: Path) -> None:

@@ -15,7 +15,7 @@ import typer
 from card_os.engine.bytecard import ByteCard
 from card_os.engine.card import Card
 from hardware.readers.pcsc import PcscError, list_readers
-from simulator.softcard.daemon import DaemonUnavailable, private_readers
+from simulator.softcard.daemon import MAXIMUM_PAIRS, DaemonUnavailable, private_readers
 from simulator.softcard.demonstration import identity_memory
 from simulator.softcard.images import CardImage, MalformedImage, load, save
 from simulator.softcard.keys import RandomKeys
@@ -23,6 +23,7 @@ from simulator.softcard.memory import CardMemory
 from simulator.softcard.vpcd import STOCK_PORT, NoVirtualReader, VirtualReader
 
 SLOTS_OF_A_PAIR = 2
+MAXIMUM_CARDS = SLOTS_OF_A_PAIR * MAXIMUM_PAIRS
 
 app = typer.Typer(add_completion=False)
 
@@ -36,36 +37,52 @@ def serve(
         ),
     ] = None,
     number: Annotated[int, typer.Option(min=1, max=99_999_999, help="Number of the first card that is made.")] = 1,
-    port: Annotated[int, typer.Option(help="Where vpcd's first slot listens.")] = STOCK_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Where vpcd's first slot listens.")] = STOCK_PORT,
     own: Annotated[
         bool, typer.Option("--own", help="Start a pcscd of its own with a reader for each card (up to 16).")
     ] = False,
 ) -> None:
-    """Serve cards until Ctrl-C, then write each image back as the card was left. Needs vsmartcard-vpcd under pcscd.
+    """Serve cards until Ctrl-C (or kill), then write each image back as the card was left. Needs vsmartcard-vpcd under pcscd.
 
     A card that is made is a personalised demonstration card with every application and visible test keys.
     """
     try:
+        _require_room(images or [], own=own)
         memories = _memories(images or [], number)
         with _stopped_by_kill(), ExitStack() as stack:
             ports = stack.enter_context(_own_slots(len(memories))) if own else _slots_from(port, len(memories))
             stack.callback(_write_back, images or [], memories)
             _serve(memories, ports)
-    except (NoVirtualReader, DaemonUnavailable, MalformedImage, OSError) as problem:
+    except KeyboardInterrupt:  # before the first card was in a reader: nothing to write back
+        raise typer.Exit(130) from None
+    except (CannotServe, NoVirtualReader, DaemonUnavailable, MalformedImage, OSError) as problem:
         typer.echo(f"citycard card serve: {problem}", err=True)
         raise typer.Exit(1) from problem
 
 
+class CannotServe(ValueError):
+    """What was asked for cannot be served; nothing was inserted."""
+
+
+def _require_room(images: Sequence[Path], *, own: bool) -> None:
+    """Raises ``CannotServe``."""
+    places = [path.resolve() for path in images]
+    if twice := sorted({str(place) for place in places if places.count(place) > 1}):
+        raise CannotServe(f"{', '.join(twice)} is named twice: one image is one card")
+    if own and len(images) > MAXIMUM_CARDS:
+        raise CannotServe(f"{len(images)} images; a pcscd of our own has readers for {MAXIMUM_CARDS}")
+
+
 def _memories(images: Sequence[Path], number: int) -> list[CardMemory]:
-    """One for each image, in their order; new ones are numbered from ``number``."""
-    memories = []
+    """One for each image, in their order; new ones are numbered from ``number``. All that are there are read before any is
+    made, and a new one is written at once: a place that cannot be written shows before a card has anything to lose."""
+    found = {path: load(path).memory() for path in images if path.exists()}
     for path in images:
-        if path.exists():
-            memories.append(load(path).memory())
-        else:
-            memories.append(identity_memory(number))
+        if path not in found:
+            found[path] = identity_memory(number)
+            save(CardImage.of(found[path]), path)
             number += 1
-    return memories or [identity_memory(number)]
+    return [found[path] for path in images] or [identity_memory(number)]
 
 
 def _slots_from(port: int, count: int) -> list[int]:
@@ -96,8 +113,17 @@ def _serve(memories: Sequence[CardMemory], ports: Sequence[int]) -> None:
 
 
 def _write_back(images: Sequence[Path], memories: Sequence[CardMemory]) -> None:
+    """Every one that can be written; then raises ``OSError`` naming those that cannot."""
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, signal.SIG_IGN)  # an impatient second Ctrl-C must not cost what the card has done
+    lost = []
     for path, memory in zip(images, memories, strict=False):
-        save(CardImage.of(memory), path)
+        try:
+            save(CardImage.of(memory), path)
+        except OSError as problem:
+            lost.append(f"{path} was not written ({problem.strerror}): it is as it was before")
+    if lost:
+        raise OSError("; ".join(lost))
 
 
 @contextmanager
@@ -107,8 +133,10 @@ def _stopped_by_kill() -> Iterator[None]:
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {end: signal.getsignal(end) for end in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for end, handler in before.items():
+            signal.signal(end, handler)

@@ -71,8 +71,10 @@ def from_json(text: str) -> CardDump:
         return CardDump(bytes.fromhex(document["atr"]), directories)
     except MalformedDump:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise MalformedDump(f"no dump of a card: {problem!r}") from problem
+    except KeyError as problem:
+        raise MalformedDump(f"no dump of a card: {problem} is missing") from problem
+    except (ValueError, TypeError, AttributeError, RecursionError) as problem:
+        raise MalformedDump(f"no dump of a card: {problem}; `citycard card dump --json` writes one") from problem
 
 
 def _read_directory(entry: dict[str, Any]) -> DirectoryFound:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from card_os.wire import tlv
 from card_os.wire.apdu import CommandApdu, MalformedApdu, ResponseApdu
-from card_os.wire.command_names import SECRET_IN_COMMAND
+from card_os.wire.command_names import SECRET_IN_COMMAND, UNKNOWN_COMMAND, name_of
 from card_os.wire.dialogue import CardGone
 from hardware.readers.connection import Connection
 from hardware.readers.drive import exchange
@@ -112,7 +112,8 @@ def may_be_remembered(line: str) -> bool:
         return not WORDS[word].secret or all(len(value) <= _KEY_ID_DIGITS for value in values)
     if word in ACTIONS:
         return True
-    try:
-        return CommandApdu.parse(bytes.fromhex(line)).ins not in SECRET_IN_COMMAND
+    try:  # a PIN of eight digits is a command header too, but of no command that has a name
+        command = CommandApdu.parse(bytes.fromhex(line))
+        return command.ins not in SECRET_IN_COMMAND and name_of(command) != UNKNOWN_COMMAND
     except (ValueError, MalformedApdu):
         return False

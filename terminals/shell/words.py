@@ -72,7 +72,7 @@ def _balance(value: str = "0") -> CommandApdu:
 
 
 def _challenge(length: str = "8") -> CommandApdu:
-    return commands.get_challenge(int(length))
+    return commands.get_challenge(_within(int(length), 256))
 
 
 def _counters(kind: str, terminal: str = "000000000000") -> CommandApdu:
@@ -117,11 +117,18 @@ def parse_line(line: str, ask_secret: Callable[[str], str]) -> CommandApdu:
     if known is None:
         return _from_hex(line)
     try:
-        return known.build(ask_secret("PIN: "), *values) if known.secret else known.build(*values)
+        return known.build(_asked(ask_secret), *values) if known.secret else known.build(*values)
     except (ValueError, TypeError, KeyError, OverflowError, struct.error) as problem:
         if isinstance(problem, BadLine):
             raise
         raise BadLine(f"usage: {word.lower()} {known.usage}") from None
+
+
+def _asked(ask_secret: Callable[[str], str]) -> str:
+    """Raises ``BadLine`` where nothing was typed: a VERIFY without a PIN is another command."""
+    if secret := ask_secret("PIN: ").strip():
+        return secret
+    raise BadLine("no PIN was given; nothing was sent")
 
 
 def _from_hex(line: str) -> CommandApdu:

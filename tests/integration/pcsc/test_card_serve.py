@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from card_os.wire import identifiers as names
 from hardware.readers.drive import exchange
 from hardware.readers.pcsc import PcscConnection
 from simulator.softcard.comparison import compare
-from simulator.softcard.demonstration import demonstration_card
+from simulator.softcard.demonstration import HOLDER, demonstration_card
 from simulator.softcard.images import load
 from simulator.softcard.serve import app
 from simulator.softcard.vpcd import VirtualReader
@@ -108,6 +109,40 @@ def test_a_file_that_is_no_image_is_refused_before_anything_is_inserted(tmp_path
     assert path.read_bytes() == b"nonsense"
 
 
+def test_an_interrupt_while_its_daemon_starts_leaves_nothing_behind(tmp_path: Path):
+    """The whole group gets it, as from a keyboard; a second one comes while the images are written."""
+    before = set(Path(tempfile.gettempdir()).glob("citycard-pcscd-*"))
+    image = tmp_path / "one.img"
+    for delay_s in (0.4, 0.9, 1.2):
+        process = subprocess.Popen([*SERVE, "--own", str(image)], start_new_session=True, stdout=subprocess.DEVNULL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(delay_s)
+        for _ in range(2):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    assert set(Path(tempfile.gettempdir()).glob("citycard-pcscd-*")) <= before
+    if image.exists():
+        assert load(image).chip_serial == (1).to_bytes(8, "big")
+
+
+def test_show_reads_the_card_in_a_reader_and_masks_its_holder(readers, pair, make_card):
+    with VirtualReader(pair.card.port) as field:
+        field.insert(make_card(3))
+        with PcscConnection(pair.card.reader, wait_s=WAIT_S):
+            pass
+        shown = CliRunner().invoke(card_app, ["show", "--reader", pair.card.reader], env={"COLUMNS": "120"})
+        assert shown.exit_code == 0, shown.output
+        assert "3109910000000000003" in shown.output.replace(" ", "")
+        assert HOLDER.number not in shown.output
+        whole = CliRunner().invoke(
+            card_app, ["show", "--reader", pair.card.reader, "--unmasked"], env={"COLUMNS": "120"}
+        )
+        assert HOLDER.number in whole.output
+
+
 def test_dump_and_shell_read_the_card_in_a_reader(readers, pair, make_card):
     with VirtualReader(pair.card.port) as field:
         field.insert(make_card(3))
@@ -127,7 +162,7 @@ def test_dump_and_shell_read_the_card_in_a_reader(readers, pair, make_card):
         assert typed.output.rstrip().endswith("9000 done")
 
 
-@pytest.mark.parametrize("command", ["dump", "shell"])
+@pytest.mark.parametrize("command", ["show", "dump", "shell"])
 def test_a_reader_that_is_not_there_is_said(readers, command):
     ended = CliRunner().invoke(card_app, [command, "--reader", "nowhere"])
     assert ended.exit_code == 1

@@ -119,13 +119,13 @@ def test_the_command_prints_and_its_exit_code_says_whether(tmp_path):
     assert "balance: 0 → 4500" in differing.output
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"nonsense", b"\xff\xfe", b"CITYCARD"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"nonsense", b"\xff\xfe", b"CITYCARD", b"[" * 100_000])
 def test_what_is_neither_image_nor_dump_is_said(tmp_path, content):
     path = tmp_path / "wrong"
     path.write_bytes(content)
     ended = CliRunner().invoke(app, [str(path), str(FRESH)])
     assert ended.exit_code == 2
-    assert "citycard card diff: " in ended.output
+    assert f"citycard card diff: {path}: " in ended.output
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):

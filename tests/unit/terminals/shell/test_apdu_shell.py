@@ -115,7 +115,7 @@ def test_harmless_lines_are_remembered(line):
     assert may_be_remembered(line)
 
 
-@pytest.mark.parametrize("line", ["verify 123456", "123456", "pin 123456", "", "00"])
+@pytest.mark.parametrize("line", ["verify 123456", "123456", "12345678", "pin 123456", "", "00"])
 def test_a_pin_typed_in_the_wrong_place_is_not_remembered(line):
     assert not may_be_remembered(line)
 
@@ -137,6 +137,16 @@ def test_a_pin_typed_in_the_wrong_place_is_not_remembered(line):
 )
 def test_what_is_no_command_is_answered_with_what_would_be_one(desk, line, said):
     assert said in desk.type(line)
+
+
+def test_a_verify_without_a_pin_is_not_sent(desk, monkeypatch):
+    monkeypatch.setattr(desk.shell, "_ask_secret", lambda question: "")
+    assert desk.type("verify") == "! no PIN was given; nothing was sent"
+
+
+def test_a_length_above_one_byte_is_shown_whole(desk):
+    assert "Le 012C" in desk.type("00B0950000012C")
+    assert "! 300 is not from 0 to 256" in desk.type("challenge 300")
 
 
 def test_every_word_of_the_help_can_be_typed(desk):
