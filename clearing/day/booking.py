@@ -1,0 +1,68 @@
+"""What claims that settle, or are held, put into the ledger: sums of fares in sets, and the few that stand alone.
+
+``claims`` are rows of ``CLAIM``: those of plain transactions as ``judging.judged`` leaves them, and those that were judged one
+by one.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import ibis.expr.types as ir
+
+from clearing.day.schema import NOT_PRICEABLE, PRICED
+
+CLAIM: tuple[tuple[str, str], ...] = (
+    ("key", "int64"),
+    ("card", "binary"),
+    ("purse", "int16"),
+    ("load", "bool"),
+    ("card_sequence", "int32"),
+    ("device", "int32"),  # of the row whose fields the TAC covers
+    ("sequence", "int64"),
+    ("operated_by", "int32"),
+    ("line", "int64"),
+    ("rider", "int8"),
+    ("registered", "int8"),  # the card register's rider class; -1: none that a tariff knows
+    ("amount", "int64"),
+    ("business_day", "int32"),
+    ("pricing", "int8"),
+    ("expected", "int64"),
+    ("concession", "int64"),
+    ("fare", "int64"),
+    ("load_posted", "bool"),
+    ("settled", "bool"),
+    ("held", "bool"),
+    ("held_before", "int64"),  # fen that earlier windows left on "open taps" for this transaction; -1: it is not there
+)
+SET = ("business_day", "operated_by", "line")
+"""A set of fares: one transfer each, and one for each bearer of concessions."""
+
+Booked: TypeAlias = dict[str, ir.Table]
+
+
+def booked(claims: ir.Table, shares: ir.Table) -> Booked:
+    """``fares``: sum and count of each set. ``subsidies``: the same for each bearer. ``single``: claims that make a transfer or
+    a remark of their own."""
+    settled = claims.filter(claims.settled)
+    rides = settled.filter(~settled.load & (settled.amount > 0))
+    granted = settled.filter((settled.pricing == PRICED) & (settled.registered == settled.rider))
+    borne = granted.join(shares, granted.fare == shares.fare, rname="of_{name}")
+    return {
+        "fares": rides.group_by(*SET).aggregate(minor=rides.amount.sum().cast("int64"), count=rides.count()),
+        "subsidies": borne.group_by(*SET, "bearer").aggregate(
+            minor=borne.share.sum().cast("int64"), count=borne.count()
+        ),
+        "single": claims.filter(_stands_alone(claims)).select(*(name for name, _ in CLAIM)),
+    }
+
+
+def _stands_alone(claims: ir.Table) -> ir.BooleanValue:
+    remarkable = (
+        (claims.held_before >= 0)
+        | (claims.pricing == NOT_PRICEABLE)
+        | ((claims.pricing == PRICED) & (claims.amount != claims.expected))
+        | ((claims.concession > 0) & (claims.registered != claims.rider))
+        | (claims.load & ~claims.load_posted)
+    )
+    return claims.held | (claims.settled & remarkable)

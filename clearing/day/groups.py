@@ -1,0 +1,239 @@
+"""One group of buckets: everything about a card's transaction is local to its bucket."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clearing.day import counters as counting
+from clearing.day.booking import CLAIM
+from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
+from clearing.day.counters import Gap, advanced, seen
+from clearing.day.engine import Answers, Engine, book, judge_and_book
+from clearing.day.entries import day_number
+from clearing.day.fares import Fare, merged, shares_table
+from clearing.day.judging import Days
+from clearing.day.keys import keys_of
+from clearing.day.model import Day, Journals
+from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
+from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
+from clearing.day.proof import tacs_right
+from clearing.day.reading import PartFile
+from clearing.day.registers import cards_table, deny_table, devices_table, loads_table
+from clearing.day.schema import ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
+from clearing.ledger.rules import Transfer
+from clearing.settlement.model import DecidedRecord, Remark
+from clearing.verification.context import TransactionId
+from clearing.verification.joining import RecordId
+from clearing.verification.reasons import RULES, RemarkKind, Status
+from clearing.verification.rules import Decision
+from clearing.verification.tac import right_claims
+from hardware.vault.vault import Vault
+from rulebook.record import Event, Kind, Outcome, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a group of buckets adds to the window. ``rows`` are all its records in canonical order, ``counters`` those of its
+    cards afterwards. ``held``: fen newly on "open taps"; ``released``: what is there no more."""
+
+    rows: Columns
+    counters: Columns
+    counts: Counter[Status]
+    exceptions: list[DecidedRecord]
+    remarks: list[Remark]
+    sets: dict[FareSet, tuple[int, int]]
+    single: list[Transfer]
+    held: dict[TransactionId, int] = field(default_factory=dict)
+    released: list[TransactionId] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """What every group is worked with. Registers are tables made once for all of them."""
+
+    day: Day
+    journals: Journals
+    engine: Engine
+    vault: Vault
+    fares: dict[int, Fare]
+    devices: pa.Table
+    loads: pa.Table
+    deny: pa.Table
+
+    @classmethod
+    def of(cls, day: Day, parts: Sequence[PartFile], engine: Engine, vault: Vault) -> Clerk:
+        inputs = day.inputs
+        return cls(
+            day,
+            Journals((*inputs.journals, *inputs.waiting)),
+            engine,
+            vault,
+            merged(part.fares for part in parts),
+            devices_table(day),
+            loads_table(inputs),
+            deny_table(inputs.deny),
+        )
+
+    def end(self, buckets: range, parts: Sequence[PartFile]) -> Ended:
+        entries = stacked([part.entries(buckets) for part in parts], ENTRY)
+        register = self.day.inputs.register
+        before = stacked([register.counters(bucket) for bucket in buckets], counting.COUNTER)
+        cards = cards_table(pa.concat_tables([register.cards(bucket) for bucket in buckets]))
+        plain = plain_ones(entries, before, self.day)
+        answers = self._judge_plain(taken(entries, plain), cards)
+        odd = self._judge_odd(taken(entries, ~plain), cards)
+        claims = claims_of(odd, self.day, cards)
+        odd_answers = book(self.engine, _claims_table(claims), shares_table(odd.fares))
+        ended = [plain_ends(taken(entries, plain), columns_of_table(answers["ends"])), odd_ends(odd, self.day)]
+        rows = in_order(ended)
+        after, gaps = _advanced(before, ended[0], odd)
+        singles = list(self._singles((answers, odd_answers), cards))
+        return Ended(
+            rows=rows,
+            counters=after,
+            counts=_counts(rows),
+            exceptions=list(self._exceptions(rows)),
+            remarks=[s for s in singles if isinstance(s, Remark)] + list(map(_gap, gaps)),
+            sets=added(sets_of(a["fares"], a["subsidies"], self.day) for a in (answers, odd_answers)),
+            single=[s for s in singles if isinstance(s, Transfer)],
+            held=_newly_held(answers, odd_answers),
+            released=[one.transaction.id for one in odd.judged if one.settled is not None],
+        )
+
+    def _judge_plain(self, entries: Columns, cards: pa.Table) -> Answers:
+        inputs = self.day.inputs
+        ours = _of_issuers(entries["card"], inputs.policy.our_issuers)
+        claim = (entries["kind"] == Kind.OUTCOME) & (entries["outcome"] == Outcome.DONE)
+        proven = np.flatnonzero(claim & ours)
+        right = np.zeros(len(ours), dtype=np.bool_)
+        right[proven] = tacs_right(self.vault, taken(entries, proven))
+        table = arrow(entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right})
+        newest = day_number(inputs.business_day)
+        return judge_and_book(
+            self.engine,
+            {
+                "entries": table,
+                "shares": shares_table(self.fares),
+                "devices": self.devices,
+                "cards": cards,
+                "loads": self.loads,
+                "deny": self.deny,
+            },
+            Days(newest - inputs.policy.upload_horizon.days, newest),
+        )
+
+    def _judge_odd(self, entries: Columns, cards: pa.Table) -> OddEnds:
+        proof: Proof = partial(right_claims, self.vault)
+        return judge_odd(_record_ids(entries, self.day), self.journals.raw, day=self.day, cards=cards, proof=proof)
+
+    def _singles(self, answers: Sequence[Answers], cards: pa.Table) -> Iterator[Transfer | Remark]:
+        rows = [row for answer in answers for row in answer["single"].to_pylist()]
+        known = known_cards(cards, {transaction_of(row).card for row in rows})
+        for row in rows:
+            record = Record.decode(self.journals.raw(self.day.devices[row["device"]], row["sequence"]))
+            yield from Single(row, known.get(transaction_of(row).card), record, self.day).entries()
+
+    def _exceptions(self, rows: Columns) -> Iterator[DecidedRecord]:
+        """Claimed ones leave the window as a table of their own."""
+        listed = np.isin(rows["reason"], _EXCEPTIONS)
+        for row in _plain_rows(taken(rows, listed)):
+            id_ = transaction_of(row)
+            reason = REASONS[row["reason"]]
+            operator = self.day.operators[row["operated_by"]] if row["operated_by"] >= 0 else ""
+            numbers = [row["sequence"]] if row["records"] == 1 else [row["intent_sequence"], row["sequence"]]
+            kinds = [Kind(row["kind"])] if row["records"] == 1 else [Kind.INTENT, Kind(row["kind"])]
+            for sequence, kind in zip(numbers, kinds, strict=True):
+                decision = Decision((self.day.devices[row["device"]], sequence), RULES[reason].status, reason, operator)
+                yield DecidedRecord(decision, id_, Event(row["event"]).name, kind.name, row["amount"])
+
+
+_EXCEPTIONS = [
+    rank for rank, reason in enumerate(REASONS) if RULES[reason].status in (Status.REJECTED, Status.SUSPENDED)
+]
+
+
+def plain_ones(entries: Columns, before: Columns, day: Day) -> Flags:
+    """Alone under its key, no finding, nothing of an earlier window, an outcome that says what happened."""
+    key = entries["key"]
+    order = np.argsort(key, kind="stable")
+    repeated = np.zeros(len(key), dtype=np.bool_)
+    same = key[order][1:] == key[order][:-1]
+    repeated[order[1:][same]] = True
+    repeated[order[:-1][same]] = True
+    says = (entries["kind"] == Kind.INTENT) | ((entries["kind"] == Kind.OUTCOME) & (entries["outcome"] != Outcome.NONE))
+    known = entries["waiting"] | np.isin(key, _held_keys(day)) | seen(before, key, entries["card"])
+    plain: Flags = says & ~repeated & ~known
+    return plain
+
+
+def _held_keys(day: Day) -> Numbers:
+    ids = list(day.inputs.held)
+    cards = np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
+    purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
+    return keys_of(cards, purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
+
+
+def _of_issuers(cards: NDArray[np.void], issuers: Collection[bytes]) -> Flags:
+    issuer = np.ascontiguousarray(cards.view([("issuer", ">u8"), ("serial", "V10")])["issuer"])
+    return np.isin(issuer, [int.from_bytes(one) for one in issuers])
+
+
+def _record_ids(entries: Columns, day: Day) -> list[RecordId]:
+    ids = []
+    for device, sequence, intent in zip(
+        *(entries[name].tolist() for name in ("device", "sequence", "intent_sequence")), strict=True
+    ):
+        ids += [(day.devices[device], one) for one in (intent, sequence) if one]
+    return ids
+
+
+def _claims_table(claims: Columns) -> pa.Table:
+    return arrow({name: claims[name] for name, _ in CLAIM})
+
+
+def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap]]:
+    """The cards' counters after every transaction of the group."""
+    ids = [one.transaction.id for one in odd.judged]
+    cards = np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
+    purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
+    keys = keys_of(cards, purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
+    settled = np.array([one.settled is not None for one in odd.judged], dtype=np.bool_)
+    held = np.array([one.held is not None for one in odd.judged], dtype=np.bool_)
+    return advanced(
+        before,
+        np.concatenate([plain["key"], keys]),
+        np.concatenate([plain["card"], cards]),
+        np.concatenate([plain["settled"], settled]),
+        np.concatenate([plain["settled"] | plain["held"], settled | held]),
+    )
+
+
+def _counts(rows: Columns) -> Counter[Status]:
+    by_reason = np.bincount(rows["reason"], weights=rows["records"], minlength=len(REASONS))
+    counts: Counter[Status] = Counter()
+    for reason, count in zip(REASONS, by_reason.tolist(), strict=True):
+        counts[RULES[reason].status] += int(count)
+    return counts
+
+
+def _gap(gap: Gap) -> Remark:
+    return Remark(RemarkKind.COUNTER_GAP, gap.card[8:].hex().upper(), detail=f"{gap.first}–{gap.last}")
+
+
+def _newly_held(*answers: Answers) -> dict[TransactionId, int]:
+    rows = [row for answer in answers for row in answer["single"].to_pylist()]
+    return {transaction_of(row): row["amount"] for row in rows if row["held"] and row["held_before"] < 0}
+
+
+def _plain_rows(rows: Columns) -> list[dict[str, Any]]:
+    columns = {name: column.tolist() for name, column in rows.items() if name != "card"}
+    columns["card"] = [card.tobytes() for card in rows["card"]]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -1,0 +1,135 @@
+"""Journals read into parts: entries in columns, bucket by bucket, each part a file of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clearing.day.entries import Reading, clock_faults, entries_of, paired
+from clearing.day.fares import Fare, fares_from_json, fares_to_json
+from clearing.day.keys import bucket_of
+from clearing.day.model import Stretch
+from clearing.day.schema import BUCKETS, Columns, Flags, Numbers, arrow, columns_of_table, taken
+from clearing.intake.rules import Range
+from rulebook.record.columns import RECORD_DTYPE, Rows
+
+PART_RECORDS = 400_000
+"""What is read at once. A device's journal is never parted: an outcome finds its intent there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``faults``: (device, journal sequence, local second before, local second) of clocks that went back."""
+
+    entries: Columns
+    fares: dict[int, Fare]
+    faults: list[tuple[int, int, int, int]]
+
+
+def parts_of(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
+    """In order of device, each of some ``PART_RECORDS``."""
+    part: list[Stretch] = []
+    for stretch in sorted(set(stretches)):
+        if sum(one.count for one in part) >= PART_RECORDS and stretch.device != part[-1].device:
+            yield part
+            part = []
+        part.append(stretch)
+    if part:
+        yield part
+
+
+def read_part(
+    stretches: Sequence[Stretch],
+    *,
+    device_numbers: Mapping[str, int],
+    covered: Mapping[str, Sequence[Range]],
+    reading: Reading,
+    waiting: bool = False,
+) -> Part:
+    """``covered``: journal sequences that came in earlier windows and are not taken again."""
+    rows, device = _in_order(stretches, device_numbers, covered)
+    which, intent_sequence = paired(rows, device)
+    columns, fares = entries_of(rows[which], device[which], intent_sequence, reading)
+    columns["waiting"] = np.full(len(which), waiting)
+    return Part(columns, fares, [] if waiting else clock_faults(rows, device))
+
+
+def _in_order(
+    stretches: Sequence[Stretch], device_numbers: Mapping[str, int], covered: Mapping[str, Sequence[Range]]
+) -> tuple[Rows, NDArray[np.int32]]:
+    """Each record of at least one stretch once, by (device, journal sequence)."""
+    pieces = [_new(stretch, covered.get(stretch.device, ())) for stretch in stretches]
+    # As bytes: joined as records, NumPy would turn them into the machine's byte order.
+    rows = np.concatenate([piece.view(np.uint8) for piece in pieces]).view(RECORD_DTYPE)
+    counts = [len(piece) for piece in pieces]
+    numbers = [device_numbers[stretch.device] for stretch in stretches]
+    device = np.repeat(np.array(numbers, dtype=np.int32), counts)
+    ids = device.astype(np.int64) << 32 | rows["journal_sequence"]
+    if (ids[1:] > ids[:-1]).all():
+        return rows, device
+    _, first = np.unique(ids, return_index=True)
+    return rows[first], device[first]
+
+
+def _new(stretch: Stretch, covered: Sequence[Range]) -> Rows:
+    rows = stretch.rows()
+    last = stretch.first + stretch.count - 1
+    known = [span for span in covered if span[0] <= last and span[1] >= stretch.first]
+    if not known:
+        return rows
+    sequence = rows["journal_sequence"]
+    taken_before: Flags = np.zeros(len(rows), dtype=np.bool_)
+    for span in known:
+        taken_before |= (sequence >= span[0]) & (sequence <= span[1])
+    return rows[~taken_before]
+
+
+def write_part(part: Part, path: Path) -> None:
+    """An Arrow file with one record batch for each bucket."""
+    bucket = bucket_of(_keys(part.entries))
+    order = np.argsort(bucket.astype(np.int16), kind="stable")
+    table = arrow(taken(part.entries, order))
+    ends = np.searchsorted(bucket[order], np.arange(BUCKETS), side="right").tolist()
+    schema = table.schema.with_metadata({"fares": fares_to_json(part.fares), "faults": json.dumps(part.faults)})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for first, last in zip([0, *ends], ends, strict=False):
+            writer.write_batch(
+                table.slice(first, last - first).combine_chunks().to_batches()[0] if last > first else _no_rows(schema)
+            )
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def _keys(entries: Columns) -> Numbers:
+    return entries["key"].astype(np.int64, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """A part as written. ``counts``: rows in each bucket."""
+
+    path: Path
+    counts: tuple[int, ...]
+    fares: dict[int, Fare]
+    faults: list[tuple[int, int, int, int]]
+
+    @classmethod
+    def open(cls, path: Path) -> PartFile:
+        with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as file:
+            counts = tuple(file.get_batch(bucket).num_rows for bucket in range(BUCKETS))
+            kept = file.schema.metadata
+        faults = [(fault[0], fault[1], fault[2], fault[3]) for fault in json.loads(kept[b"faults"])]
+        return cls(path, counts, fares_from_json(kept[b"fares"]), faults)
+
+    def entries(self, buckets: range) -> Columns:
+        with pa.OSFile(str(self.path)) as source, pa.ipc.open_file(source) as file:
+            batches = [file.get_batch(bucket) for bucket in buckets]
+            return columns_of_table(pa.Table.from_batches(batches, schema=file.schema))

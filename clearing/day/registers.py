@@ -1,0 +1,141 @@
+"""What clearing knows of devices, loads and denied cards, as tables that entries are joined with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from clearing.day.entries import rider_number
+from clearing.day.keys import bucket_of
+from clearing.day.model import Day, DayInputs
+from clearing.day.moments import datetime_of, first_second
+from clearing.day.schema import NEVER, Columns, arrow, taken
+from clearing.facts.rules import DenyList
+from clearing.verification.context import CardId
+from clearing.verification.rules import EVENTS, is_bound
+from rulebook.deny_list import SPREADING
+
+_DEVICES = pa.schema(
+    [
+        ("number", pa.int32()),
+        ("device_known", pa.bool_()),
+        ("operated_by", pa.int32()),  # number in ``operators``; -1: an unknown device's
+        ("lost", pa.bool_()),
+        ("lost_at", pa.int64()),
+        ("bound", pa.bool_()),  # to its PSAM, as the PSAM's register says too
+        ("terminal", pa.int64()),
+        ("events", pa.int64()),  # bit n: may do the event of that number
+        ("spreading", pa.int64()),  # seconds from the report of a denied card to force
+    ]
+)
+_LOADS = pa.schema(
+    [
+        ("card", pa.binary(18)),
+        ("purse", pa.int16()),
+        ("load", pa.bool_()),
+        ("card_sequence", pa.int32()),
+        ("load_amount", pa.int64()),
+        ("load_posted", pa.bool_()),
+    ]
+)
+_DENY = pa.schema(
+    [
+        ("denied_card", pa.binary(18)),
+        ("denied_from", pa.int64()),
+        ("denied_until", pa.int64()),
+        ("reported_at", pa.int64()),
+        ("listed_since", pa.int64()),
+    ]
+)
+
+
+def devices_table(day: Day) -> pa.Table:
+    rows = [_NOT_ENROLLED | {"number": number} | _facts(name, day) for number, name in enumerate(day.devices)]
+    return pa.Table.from_pylist(rows, schema=_DEVICES)
+
+
+_NOT_ENROLLED: dict[str, Any] = {field.name: False if pa.types.is_boolean(field.type) else 0 for field in _DEVICES}
+_NOT_ENROLLED["operated_by"] = -1
+
+
+def _facts(name: str, day: Day) -> dict[str, Any]:
+    known = day.inputs.devices.get(name)
+    if known is None:
+        return {}
+    return {
+        "device_known": True,
+        "operated_by": day.operator_numbers[known.operator],
+        "lost": known.lost_at is not None,
+        "lost_at": first_second(known.lost_at) if known.lost_at else NEVER,
+        "bound": is_bound(known, day.inputs.sams),
+        "terminal": int.from_bytes(known.terminal_number),
+        "events": sum(1 << event for event in EVENTS[known.kind]),
+        "spreading": int(SPREADING[known.kind].time.total_seconds()),
+    }
+
+
+def loads_table(inputs: DayInputs) -> pa.Table:
+    rows = [
+        {
+            "card": id_.issuer + id_.serial,
+            "purse": id_.purse,
+            "load": True,
+            "card_sequence": id_.sequence,
+            "load_amount": load.amount_minor,
+            "load_posted": load.posted,
+        }
+        for id_, load in sorted(inputs.loads.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=_LOADS)
+
+
+def deny_table(deny: DenyList) -> pa.Table:
+    """For each card that was ever denied, from when to when which report denies it."""
+    reports: dict[CardId, set[int]] = {}
+    for change in deny.changes:
+        reports.setdefault((change.issuer, change.serial), set()).add(first_second(change.reported_at))
+    of_card = _changes_by_card(deny)
+    rows = [row for card, times in sorted(reports.items()) for row in _denials(card, sorted(times), of_card[card])]
+    return pa.Table.from_pylist(rows, schema=_DENY)
+
+
+def _changes_by_card(deny: DenyList) -> dict[CardId, DenyList]:
+    grouped: dict[CardId, list[Any]] = {}
+    for change in deny.changes:
+        grouped.setdefault((change.issuer, change.serial), []).append(change)
+    return {card: DenyList(tuple(changes)) for card, changes in grouped.items()}
+
+
+def _denials(card: CardId, times: list[int], deny: DenyList) -> list[dict[str, Any]]:
+    rows = []
+    for since, until in pairwise([*times, NEVER]):
+        report = deny.report_by(*card, datetime_of(since))
+        if report is not None:
+            rows.append(
+                {
+                    "denied_card": card[0] + card[1],
+                    "denied_from": since,
+                    "denied_until": until,
+                    "reported_at": first_second(report.reported_at),
+                    "listed_since": report.number,
+                }
+            )
+    return rows
+
+
+def cards_table(cards: pa.Table) -> pa.Table:
+    """``CARDS`` with the rider class as a number, too."""
+    classes = cards.column("rider_class").combine_chunks().dictionary_encode()
+    numbers = pa.array([rider_number(name) for name in classes.dictionary.to_pylist()], pa.int8())
+    return cards.append_column("registered", numbers.take(classes.indices))
+
+
+def counter_files(counters: Columns) -> Iterator[tuple[str, pa.Table]]:
+    """Name and rows of each bucket's, from counters in order."""
+    bucket = bucket_of(counters["key"].astype(np.int64, copy=False))
+    for one in np.unique(bucket).tolist():
+        yield f"{one:02}", arrow(taken(counters, bucket == one))
