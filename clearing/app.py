@@ -19,6 +19,7 @@ from backoffice.web import Page, Service, create_service_app
 from clearing.base import accounts
 from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
+from clearing.cases import api as cases
 from clearing.demonstration import ACCOUNTS, ROLES
 from clearing.devices import api as devices
 from clearing.facts import api as facts
@@ -46,6 +47,7 @@ PAGES = (
     Page("/windows", "清算窗口", "Windows"),
     Page("/devices", "终端", "Devices"),
     Page("/open-taps", "挂账交易", "Open taps"),
+    Page("/cases", "案件", "Cases"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
 )
@@ -99,7 +101,7 @@ def create_app(
     app = create_service_app(service, lifespan)
     app.state.vault = vault
     app.state.issuing = issuing
-    for word in (devices, facts, intake, loads, benefits, settlement, pages, medical_pages):
+    for word in (devices, facts, intake, loads, benefits, settlement, cases, pages, medical_pages):
         app.include_router(word.router)
     return app
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearing.ledger.accounts import Account, Kind, account
+from clearing.ledger.accounts import RULES, Account, Kind, account
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
@@ -139,6 +139,14 @@ class City(_Closed):
             upload_horizon=timedelta(days=self.policy.upload_horizon_days),
             calendar=calendar_named(self.policy.calendar),
         )
+
+    def settlement_account(self, participant: str, book: str) -> str | None:
+        """The code of the account by which the participant gives and gets in ``book``: its own one, or for a keeper the fees;
+        None where it has neither."""
+        codes = [c for p in self.participants if p.id == participant for b, c in p.accounts if b == book]
+        kinds = {Kind(code.partition(":")[0]): code for code in reversed(codes)}
+        owned = [code for kind, code in kinds.items() if RULES[kind].owned]
+        return owned[0] if owned else kinds.get(Kind.FEES)
 
     def parties(self) -> Mapping[str, tuple[str, ...]]:
         return {participant.id: participant.books for participant in self.participants}

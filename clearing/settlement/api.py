@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice.problems import Refused
 from backoffice.staff import Staff
 from backoffice.web import Now, ServiceDep, StaffDep, require_role
+from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
 from clearing.keys import VaultDep
 from clearing.participants.service import city
@@ -45,6 +46,7 @@ async def approval(
     """The second person closes it."""
     async with here.database.transaction() as session:
         row = await service.approve(session, number, actor=staff.name, now=moment)
+        await follow_open_taps(session, now=moment)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
         )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.cases.queries import decided_taps
 from clearing.devices.queries import known_devices
 from clearing.facts import queries as facts
 from clearing.intake import queries as intake
@@ -60,6 +61,7 @@ async def _context(
     before: WindowResult | None,
 ) -> Context:
     ids = {TransactionId.of(record) for record in records}
+    held = before.held if before else {}
     return Context(
         business_day=business_day,
         policy=here.rules(),
@@ -72,7 +74,8 @@ async def _context(
         tariffs=await tariffs(session),
         loads=await _loads(session, {id_ for id_ in ids if id_.load}),
         settled=await queries.settled(session, ids),
-        held=before.held if before else {},
+        held=held,
+        decided=await decided_taps(session, ids | set(held)),
         next_sequence=before.next_sequence if before else {},
     )
 
@@ -137,6 +140,6 @@ async def manifest(session: AsyncSession, inputs: WindowInputs, encoded: bytes) 
         "online_transfers": sorted(transfer.id for transfer in inputs.online),
         "versions": {"city": numbers.city, "tariff": numbers.tariff, "feed": numbers.feed, "deny": numbers.deny_list},
         "opening": {book: [link.number, link.hash.hex()] for book, link in inputs.opening.links.items()},
-        "decisions": [],  # of people on single records: none can be taken yet
+        "decisions": [[str(id_), released] for id_, released in sorted(inputs.context.decided.items())],
         "result": digest(encoded).hex(),
     }

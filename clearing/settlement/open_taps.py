@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.cases.queries import decided_taps
 from clearing.intake.tables import RecordRow
 from clearing.settlement import queries
 from clearing.settlement.encoding import decode
@@ -37,11 +38,13 @@ class OpenTap:
 
 
 async def open_taps(session: AsyncSession) -> list[OpenTap]:
-    """In order of their transactions; empty before the first window has closed."""
+    """In order of their transactions, without those decided since; empty before the first window has closed."""
     closed = [row for row in await queries.windows(session) if row.state == WindowState.CLOSED]
     if not closed or closed[-1].result is None:
         return []
-    held = decode(closed[-1].result).held
+    left = decode(closed[-1].result).held
+    decided = await decided_taps(session, left)
+    held = {id_: minor for id_, minor in left.items() if id_ not in decided}
     records = await _records(session, set(held))
     return [OpenTap(id_, minor, tuple(records.get(id_, ()))) for id_, minor in held.items()]
 

@@ -30,6 +30,13 @@ async def open_window(session: AsyncSession) -> int:
     raise LookupError("no window is open; clearing opens the first one when it starts")
 
 
+async def frozen_window(session: AsyncSession) -> int | None:
+    """The window that somebody has proposed and nobody approved yet. No other can be proposed before this transaction
+    ends."""
+    await open_window(session)
+    return await session.scalar(select(WindowRow.number).where(WindowRow.state == WindowState.PROPOSED).limit(1))
+
+
 async def ensure_open(session: AsyncSession, *, now: datetime) -> None:
     """Open the first window; nothing where there is one."""
     first = postgresql.insert(WindowRow).values(number=1, state=WindowState.OPEN, opened_at=now)

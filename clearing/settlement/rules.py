@@ -124,7 +124,7 @@ def _next_sequences(judged: Iterable[Judged], context: Context) -> dict[CounterI
 
 
 def _held(judged: Iterable[Judged], context: Context) -> dict[TransactionId, int]:
-    held = dict(context.held)
+    held = {id_: minor for id_, minor in context.held.items() if id_ not in context.decided}
     for one in judged:
         if one.settled is not None:
             held.pop(one.transaction.id, None)

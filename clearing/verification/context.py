@@ -97,6 +97,7 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Context:
     """``settled``: card transactions that earlier windows posted; ``held``: fen they left on "open taps".
+    ``decided``: what two people decided about open taps, whether it was released to the operator.
     ``next_sequence``: of each purse, the off-line sequence expected next; one not named begins at 0."""
 
     business_day: date
@@ -109,6 +110,7 @@ class Context:
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
     settled: Mapping[TransactionId, Settled] = field(default_factory=dict)
     held: Mapping[TransactionId, int] = field(default_factory=dict)
+    decided: Mapping[TransactionId, bool] = field(default_factory=dict)
     next_sequence: Mapping[CounterId, int] = field(default_factory=dict)
 
 

@@ -18,6 +18,8 @@ class Status(StrEnum):
 class Reason(StrEnum):
     """The first that applies is the record's. ``RULES`` says what each means."""
 
+    RELEASED = "released"
+    DECIDED_AGAINST = "decided_against"
     DEVICE_UNKNOWN = "device_unknown"
     DEVICE_LOST = "device_lost"
     SAM_NOT_OF_DEVICE = "sam_not_of_device"
@@ -55,6 +57,8 @@ class Rule:
 
 _R, _S = Status.REJECTED, Status.SUSPENDED
 RULES: dict[Reason, Rule] = {
+    Reason.RELEASED: Rule(Status.ACCEPTED, False, "已由两人释放", "two people released it to the operator"),
+    Reason.DECIDED_AGAINST: Rule(_R, False, "已由两人拒付或核销", "two people refused it or wrote it off"),
     Reason.DEVICE_UNKNOWN: Rule(_S, True, "终端未登记", "the device is not enrolled"),
     Reason.DEVICE_LOST: Rule(_S, True, "终端挂失后的记录", "dated after the device was reported lost"),
     Reason.SAM_NOT_OF_DEVICE: Rule(_S, True, "PSAM 不属于该终端", "the PSAM is not the one bound to this device"),

@@ -52,6 +52,9 @@ class Judged:
 
 def judge(transaction: Transaction, right: Collection[Claim], context: Context) -> Judged:
     """``right`` are the claims whose TAC is right (``tac.right_claims``)."""
+    if (released := context.decided.get(transaction.id)) is not None:
+        reason = Reason.RELEASED if released else Reason.DECIDED_AGAINST
+        return Judged(transaction, tuple(_decision(record, reason, context) for record in transaction.records))
     reasons = _claim_reasons(transaction, right, context)
     settled = next((claim for claim, reason in reasons.items() if reason is Reason.NONE), None)
     held = next((claim for claim, reason in reasons.items() if RULES[reason].holds_value), None)

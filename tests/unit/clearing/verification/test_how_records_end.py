@@ -38,7 +38,8 @@ def test_a_tap_in_order_is_paid_to_its_operator(town: Any) -> None:
 
 def test_every_reason_has_a_rule_and_a_rank() -> None:
     assert set(RULES) == set(PRECEDENCE) == set(Reason)
-    assert [reason for reason in Reason if RULES[reason].status is Status.ACCEPTED] == [Reason.CONFIRMS, Reason.NONE]
+    accepted = [reason for reason in Reason if RULES[reason].status is Status.ACCEPTED]
+    assert accepted == [Reason.RELEASED, Reason.CONFIRMS, Reason.NONE]
 
 
 def tap_time(record: Record) -> datetime:
