@@ -13,7 +13,7 @@ import pyarrow as pa
 from clearing.day.schema import NOT_PRICEABLE, NOT_PRICED, PRICED, Columns, Flags
 from clearing.fare_checks.bulk import Repricer
 from rulebook.record import Event
-from rulebook.record.columns import Rows
+from rulebook.record.columns import Rows, picked
 from rulebook.tariff import PricedFare
 from rulebook.tariff.tariff import OPERATOR
 
@@ -49,7 +49,7 @@ _NONE = Fare(0, ())
 def fare_columns(rows: Rows, wanted: Flags, repricer: Repricer) -> tuple[Columns, dict[int, Fare]]:
     """``pricing``, ``expected``, ``concession`` and ``fare`` of ``rows`` where ``wanted``, and the fares by name."""
     which = np.flatnonzero(wanted & ((rows["event"] == Event.RIDE) | (rows["event"] == Event.EXIT)))
-    repriced = repricer.reprice(rows[which])
+    repriced = repricer.reprice(picked(rows, which))
     fares = [Fare.of(fare) if isinstance(fare, PricedFare) else None for fare in repriced.fares]
     facts = np.array([_facts(fare) for fare in fares] or np.empty((0, 4)), dtype=np.int64)
     columns = {name: np.zeros(len(rows), dtype=np.int64) for name in ("pricing", "expected", "concession", "fare")}

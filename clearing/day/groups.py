@@ -169,16 +169,22 @@ def plain_ones(entries: Columns, before: Columns, day: Day) -> Flags:
     repeated[order[1:][same]] = True
     repeated[order[:-1][same]] = True
     says = (entries["kind"] == Kind.INTENT) | ((entries["kind"] == Kind.OUTCOME) & (entries["outcome"] != Outcome.NONE))
-    known = entries["waiting"] | np.isin(key, _held_keys(day)) | seen(before, key, entries["card"])
+    known = (
+        entries["waiting"]
+        | np.isin(key, _keys_of([*day.inputs.held, *day.inputs.decided]))
+        | seen(before, key, entries["card"])
+    )
     plain: Flags = says & ~repeated & ~known
     return plain
 
 
-def _held_keys(day: Day) -> Numbers:
-    ids = list(day.inputs.held)
-    cards = np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
+def _keys_of(ids: Collection[TransactionId]) -> Numbers:
     purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
-    return keys_of(cards, purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
+    return keys_of(_cards_of(ids), purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
+
+
+def _cards_of(ids: Collection[TransactionId]) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
 
 
 def _of_issuers(cards: NDArray[np.void], issuers: Collection[bytes]) -> Flags:
@@ -202,15 +208,12 @@ def _claims_table(claims: Columns) -> pa.Table:
 def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap]]:
     """The cards' counters after every transaction of the group."""
     ids = [one.transaction.id for one in odd.judged]
-    cards = np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
-    purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
-    keys = keys_of(cards, purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
     settled = np.array([one.settled is not None for one in odd.judged], dtype=np.bool_)
     held = np.array([one.held is not None for one in odd.judged], dtype=np.bool_)
     return advanced(
         before,
-        np.concatenate([plain["key"], keys]),
-        np.concatenate([plain["card"], cards]),
+        np.concatenate([plain["key"], _keys_of(ids)]),
+        np.concatenate([plain["card"], _cards_of(ids)]),
         np.concatenate([plain["settled"], settled]),
         np.concatenate([plain["settled"] | plain["held"], settled | held]),
     )

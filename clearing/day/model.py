@@ -34,8 +34,12 @@ class Stretch:
     path: Path
     offset: int
 
-    def rows(self) -> Rows:
-        return np.fromfile(self.path, dtype=RECORD_DTYPE, count=self.count, offset=self.offset)
+    def read_into(self, rows: Rows) -> None:
+        """``rows``: ``count``, contiguous. Raises ``EOFError`` where the file is shorter."""
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset)
+            if file.readinto(rows.view(np.uint8)) != rows.nbytes:  # type: ignore[arg-type]
+                raise EOFError(f"{self.path} ends before record {self.first + self.count - 1} of {self.device}")
 
 
 class Journals:
@@ -82,7 +86,8 @@ class History(Protocol):
 @dataclass(frozen=True, slots=True)
 class DayInputs:
     """``journals``: what came in this window, in any order, repeats included; ``waiting``: records that the window before left
-    suspended. ``covered``: journal sequences that came before the window opened. ``held``: fen on "open taps"."""
+    suspended. ``covered``: journal sequences that came before the window opened. ``held``: fen on "open taps"; ``decided``: all
+    that two people ever decided about open taps, whether it was released."""
 
     number: int
     business_day: date
@@ -98,6 +103,7 @@ class DayInputs:
     covered: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
     held: Mapping[TransactionId, int] = field(default_factory=dict)
+    decided: Mapping[TransactionId, bool] = field(default_factory=dict)
 
 
 class Day:

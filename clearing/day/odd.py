@@ -65,6 +65,7 @@ def _context(ids: Collection[TransactionId], inputs: DayInputs, cards: pa.Table)
         loads={id_: load for id_ in ids if (load := inputs.loads.get(id_)) is not None},
         settled=inputs.history.settled(ids),
         held={id_: minor for id_ in ids if (minor := inputs.held.get(id_)) is not None},
+        decided={id_: released for id_ in ids if (released := inputs.decided.get(id_)) is not None},
     )
 
 

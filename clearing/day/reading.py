@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from clearing.day.keys import bucket_of
 from clearing.day.model import Stretch
 from clearing.day.schema import BUCKETS, Columns, Flags, Numbers, arrow, columns_of_table, taken
 from clearing.intake.rules import Range
-from rulebook.record.columns import RECORD_DTYPE, Rows
+from rulebook.record.columns import RECORD_DTYPE, Rows, picked
 
 PART_RECORDS = 400_000
 """What is read at once. A device's journal is never parted: an outcome finds its intent there."""
@@ -35,11 +36,13 @@ class Part:
 def parts_of(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
     """In order of device, each of some ``PART_RECORDS``."""
     part: list[Stretch] = []
+    records = 0
     for stretch in sorted(set(stretches)):
-        if sum(one.count for one in part) >= PART_RECORDS and stretch.device != part[-1].device:
+        if records >= PART_RECORDS and stretch.device != part[-1].device:
             yield part
-            part = []
+            part, records = [], 0
         part.append(stretch)
+        records += stretch.count
     if part:
         yield part
 
@@ -55,7 +58,7 @@ def read_part(
     """``covered``: journal sequences that came in earlier windows and are not taken again."""
     rows, device = _in_order(stretches, device_numbers, covered)
     which, intent_sequence = paired(rows, device)
-    columns, fares = entries_of(rows[which], device[which], intent_sequence, reading)
+    columns, fares = entries_of(picked(rows, which), device[which], intent_sequence, reading)
     columns["waiting"] = np.full(len(which), waiting)
     return Part(columns, fares, [] if waiting else clock_faults(rows, device))
 
@@ -64,30 +67,31 @@ def _in_order(
     stretches: Sequence[Stretch], device_numbers: Mapping[str, int], covered: Mapping[str, Sequence[Range]]
 ) -> tuple[Rows, NDArray[np.int32]]:
     """Each record of at least one stretch once, by (device, journal sequence)."""
-    pieces = [_new(stretch, covered.get(stretch.device, ())) for stretch in stretches]
-    # As bytes: joined as records, NumPy would turn them into the machine's byte order.
-    rows = np.concatenate([piece.view(np.uint8) for piece in pieces]).view(RECORD_DTYPE)
-    counts = [len(piece) for piece in pieces]
+    counts = [stretch.count for stretch in stretches]
+    rows = np.empty(sum(counts), RECORD_DTYPE)
+    for stretch, end in zip(stretches, accumulate(counts), strict=True):
+        stretch.read_into(rows[end - stretch.count : end])
     numbers = [device_numbers[stretch.device] for stretch in stretches]
     device = np.repeat(np.array(numbers, dtype=np.int32), counts)
     ids = device.astype(np.int64) << 32 | rows["journal_sequence"]
-    if (ids[1:] > ids[:-1]).all():
+    known = _known(stretches, covered)
+    if not known.any() and (ids[1:] > ids[:-1]).all():
         return rows, device
     _, first = np.unique(ids, return_index=True)
-    return rows[first], device[first]
+    first = first[~known[first]]
+    return picked(rows, first), device[first]
 
 
-def _new(stretch: Stretch, covered: Sequence[Range]) -> Rows:
-    rows = stretch.rows()
-    last = stretch.first + stretch.count - 1
-    known = [span for span in covered if span[0] <= last and span[1] >= stretch.first]
-    if not known:
-        return rows
-    sequence = rows["journal_sequence"]
-    taken_before: Flags = np.zeros(len(rows), dtype=np.bool_)
-    for span in known:
-        taken_before |= (sequence >= span[0]) & (sequence <= span[1])
-    return rows[~taken_before]
+def _known(stretches: Sequence[Stretch], covered: Mapping[str, Sequence[Range]]) -> Flags:
+    """Records that came before."""
+    known = np.zeros(sum(stretch.count for stretch in stretches), dtype=np.bool_)
+    start = 0
+    for stretch in stretches:
+        for first, last in covered.get(stretch.device, ()):
+            inside = slice(max(first - stretch.first, 0), max(last + 1 - stretch.first, 0))
+            known[start : start + stretch.count][inside] = True
+        start += stretch.count
+    return known
 
 
 def write_part(part: Part, path: Path) -> None:

@@ -170,7 +170,7 @@ def _assembled(day: Day, parts: Sequence[PartFile], found: Sequence[Found]) -> D
     remarks += [*_clock_faults(day, parts), *_journal_gaps(day)]
     released = {id_ for one in found for id_ in one.released}
     held = {id_: minor for one in found for id_, minor in one.held.items()}
-    held |= {id_: minor for id_, minor in inputs.held.items() if id_ not in released}
+    held |= {id_: minor for id_, minor in inputs.held.items() if not (id_ in released or id_ in inputs.decided)}
     return DayResult(
         counts=sum((one.counts for one in found), Counter()),
         exceptions=tuple(sorted((row for one in found for row in one.exceptions), key=lambda row: row.decision.record)),

@@ -25,6 +25,8 @@ def _format(code: str) -> str:
 RECORD_DTYPE = np.dtype([(name, _format(code)) for name, code in LAYOUT])
 """Numbers are big-endian and unsigned as in the record; texts and bytes are ``V``: every byte counts, NUL too."""
 
+_WHOLE = np.dtype(f"V{RECORD_LENGTH}")
+
 assert RECORD_DTYPE.itemsize == RECORD_LENGTH
 
 
@@ -34,6 +36,12 @@ def columns_of(body: bytes | memoryview) -> Rows:
     if len(body) % RECORD_LENGTH:
         raise MalformedRecord(f"{len(body)} bytes; records of version {VERSION} have {RECORD_LENGTH} each")
     return np.frombuffer(body, dtype=RECORD_DTYPE)
+
+
+def picked(rows: Rows, which: NDArray[Any]) -> Rows:
+    """Some rows by flags or numbers, as they are. NumPy's own way goes field by field and is many times slower."""
+    some: Rows = rows.view(_WHOLE)[which].view(RECORD_DTYPE)
+    return some
 
 
 def malformed(rows: Rows) -> Flags:

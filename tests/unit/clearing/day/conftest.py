@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clearing.day.counters import COUNTER
@@ -19,7 +20,7 @@ from clearing.day.model import CARDS, DayInputs, Stretch
 from clearing.day.run import DayResult, Workshop
 from clearing.day.schema import ENTRY, Columns, columns_of_table, stacked
 from clearing.settlement.model import WindowInputs
-from clearing.verification.context import KnownCard, Settled, TransactionId
+from clearing.verification.context import Context, KnownCard, Settled, TransactionId
 from rulebook.record import Record
 
 
@@ -60,7 +61,9 @@ class Columnar:
     vault: Any
     batch: int = 4
 
-    def clear(self, inputs: WindowInputs, *, memory: Memory | None = None, batches: Iterable[Any] | None = None) -> DayResult:
+    def clear(
+        self, inputs: WindowInputs, *, memory: Memory | None = None, batches: Iterable[Any] | None = None
+    ) -> DayResult:
         known = memory or Memory(inputs.context.cards, posted=inputs.context.settled)
         day = DayInputs(
             number=inputs.number,
@@ -77,6 +80,7 @@ class Columnar:
             covered=inputs.opening.journals,
             loads=inputs.context.loads,
             held=inputs.context.held,
+            decided=inputs.context.decided,
         )
         return self.workshop(uuid.uuid4().hex).clear(day)
 
@@ -103,12 +107,11 @@ class Columnar:
 
     def counters(self, result: DayResult) -> dict[int, Columns]:
         """Of each bucket that was touched."""
-        import pyarrow.parquet as pq
-
         tables = {written.name: pq.read_table(self.folder / "results" / written.name) for written in result.counters}
-        schema = pa.schema([("key", pa.int64()), ("card", pa.binary(18))])
-        assert all(table.schema.field("key") == schema.field("key") for table in tables.values())
         return {int(name.split("/")[1][:2]): columns_of_table(table) for name, table in tables.items()}
+
+    def memory(self, context: Context, counters: dict[int, Columns], posted: Mapping[TransactionId, Settled]) -> Memory:
+        return Memory(context.cards, counters, posted)
 
 
 def _id(record: Record) -> tuple[str, int]:
