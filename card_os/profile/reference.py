@@ -11,9 +11,10 @@ from card_os.profile.codecs import Layout, RecordSet
 from card_os.profile.files import ApplicationSpec, CardSpec, FileSpec, KeySpec, KeyType, PinSpec, Protection, Structure
 from card_os.profile.identity import DATA_OBJECTS, IDENTITY_CARD, KEY_SLOTS, KeyAlgorithm
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
+from card_os.profile.social_areas import AREAS_CARD
 from card_os.wire.status import MEANINGS
 
-CARDS = (IDENTITY_CARD, TRANSIT_SAM, HOSPITAL_SAM)
+CARDS = (IDENTITY_CARD, AREAS_CARD, TRANSIT_SAM, HOSPITAL_SAM)
 COMMAND = "citycard card reference > docs/reference/card.md"
 _COUNTED = (Structure.FIXED, Structure.CYCLIC)
 _ALGORITHMS = {Algorithm.TRIPLE_DES: "3DES", Algorithm.SM4: "SM4", AES_128: "AES-128"}
@@ -38,10 +39,13 @@ def _lines() -> Iterator[str]:
     yield ""
     yield f"Made by `{COMMAND}` from `card_os.profile` and `card_os.wire`; not to be edited by hand."
     yield "Offsets are decimal, in bytes; what is no length and no count is hexadecimal. See also [card.md](../card.md)."
+    told: list[ApplicationSpec] = []
     for card in CARDS:
         yield from ("", f"## {card.name[0].upper()}{card.name[1:]}")
         for application in (card.master_file, *card.applications):
-            yield from _application(application, card)
+            if application not in told:  # what two cards have alike is said once
+                yield from _application(application, card)
+                told.append(application)
     yield from _identity()
     yield from _status_words()
 

@@ -14,6 +14,7 @@ from card_os.profile import identity as identity_profile
 from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.files import CardSpec
 from card_os.profile.identity import IDENTITY_CARD, KeyAlgorithm, KeySlot
+from card_os.profile.social_areas import AREAS_CARD
 from card_os.wire import identifiers as names
 from card_os.wire import identity as wire
 from hardware.readers.drive import Ports, drive
@@ -65,6 +66,11 @@ def powered(memory: CardMemory, number: int, *, key_maker: KeyMaker | None = Non
 def demonstration_memory(number: int) -> CardMemory:
     """The cells of that card after personalisation by issuing's own dialogue."""
     return _personalised(CITIZEN_CARD, number, MEMORY_SIZE)
+
+
+def areas_memory(number: int) -> CardMemory:
+    """The cells of the card with every social-security area, each empty as an office hands it over."""
+    return _personalised(AREAS_CARD, number, MEMORY_SIZE)
 
 
 def identity_memory(number: int) -> CardMemory:

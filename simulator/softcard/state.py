@@ -15,11 +15,11 @@ from card_os.engine.records import read_record
 from card_os.engine.refusal import Refusal
 from card_os.engine.state import Session
 from card_os.engine.store import Store
-from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.codecs import Layout
 from card_os.profile.files import FileSpec, KeyType, Structure
 from card_os.profile.identity import DATA_OBJECTS, KEY_SLOTS
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
+from card_os.profile.social_areas import AREAS_CARD
 from simulator.softcard.memory import CardMemory
 
 _DIRECTORY_NAMES = {"3F00": "MF", "1001": "transit", "DF00": "social security", "8011": "PSAM", "DF01": "hospital PSAM"}
@@ -136,7 +136,7 @@ def _records(context: Context, file: ElementaryFile) -> Records:
 
 _SPECS: dict[tuple[bytes, int], FileSpec] = {
     (application.name, spec.fid): spec
-    for card in (HOSPITAL_SAM, TRANSIT_SAM, CITIZEN_CARD)
+    for card in (HOSPITAL_SAM, TRANSIT_SAM, AREAS_CARD)
     for application in (card.master_file, *card.applications)
     for spec in application.files
 }

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
+from card_os.profile.social_areas import AREAS_CARD
 from card_os.wire.status import StatusWord
 from terminals.dump.walk import DirectoryFound, FileFound
 
@@ -16,7 +16,7 @@ FORMAT = "citycard dump 1"
 _BYTES_IN_LINE = 32
 FILE_NAMES = {
     (application.name, file.sfi): file.name
-    for card in (HOSPITAL_SAM, TRANSIT_SAM, CITIZEN_CARD)
+    for card in (HOSPITAL_SAM, TRANSIT_SAM, AREAS_CARD)
     for application in (card.master_file, *card.applications)
     for file in application.files
 }

@@ -14,11 +14,12 @@ from card_os.profile.identity import DATA_OBJECTS, ENTRY_COUNT, IDENTITY_CARD, K
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
 from card_os.profile.reference import COMMAND, opener, page
 from card_os.profile.sm4 import CITIZEN_CARD_SM4, HOSPITAL_SAM_SM4, TRANSIT_SAM_SM4
+from card_os.profile.social_areas import AREAS_CARD
 from card_os.wire.identifiers import MASTER_FILE
 from card_os.wire.status import MEANINGS
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "card.md"
-CARDS = (IDENTITY_CARD, TRANSIT_SAM, HOSPITAL_SAM, CITIZEN_CARD_SM4, TRANSIT_SAM_SM4, HOSPITAL_SAM_SM4)
+CARDS = (IDENTITY_CARD, AREAS_CARD, TRANSIT_SAM, HOSPITAL_SAM, CITIZEN_CARD_SM4, TRANSIT_SAM_SM4, HOSPITAL_SAM_SM4)
 
 
 def applications(card: CardSpec) -> tuple[ApplicationSpec, ...]:
