@@ -15,7 +15,7 @@ from card_os.profile.access import Level
 from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.codecs import Field, Kind, Layout
 from card_os.profile.files import Access, ApplicationSpec, CardSpec, FileSpec, Structure
-from card_os.profile.social_security import SOCIAL_SECURITY
+from card_os.profile.social_security import IDENTIFIER_RID, SOCIAL_SECURITY
 
 PUBLIC_FID, EMPLOYMENT_FID, INSURANCE_FID, MEDICAL_FID = 0xDF01, 0xDF02, 0xDF03, 0xDF04
 HEALTH_FID, RELIEF_FID, PERSONNEL_FID = 0xDF05, 0xDF06, 0xDF07
@@ -97,7 +97,7 @@ _AREAS: dict[int, tuple[int, Level, dict[int, str]]] = {
 def _area(fid: int, ending: int, read: Level, files: dict[int, str]) -> ApplicationSpec:
     """With the keys of the basic area, but for internal authentication: that proves the card, and once is enough."""
     return ApplicationSpec(
-        name=bytes.fromhex("D156000005") + bytes((0x05, ending)),
+        name=IDENTIFIER_RID + bytes((ending,)),
         fid=fid,
         files=tuple(_file(name, file, read) for file, name in files.items()),
         keys=tuple(key for key in SOCIAL_SECURITY.keys if key.label != "social-internal"),

@@ -32,7 +32,7 @@ from issuing.personalisation.dialogue import authenticate
 from issuing.personalisation.identity import ISSUER
 from simulator.conformance.kit_files import CardKind
 from simulator.conformance.sm4_card import sm4_memory
-from simulator.softcard.demonstration import demonstration_memory, identity_memory
+from simulator.softcard.demonstration import areas_memory, demonstration_memory, identity_memory
 from simulator.softcard.demonstration_sams import demonstration_sam_memory
 from simulator.softcard.keys import VisibleKeys
 from simulator.softcard.memory import CardMemory
@@ -128,6 +128,7 @@ _MAKERS: dict[CardKind, Callable[[], CardMemory]] = {
     CardKind.PUBLISHED_KEY: _with_published_key,
     CardKind.DEPOSIT: _with_deposit,
     CardKind.SM4: lambda: sm4_memory(NUMBER),
+    CardKind.AREAS: lambda: areas_memory(NUMBER),
     CardKind.CONTACT_T1: lambda: demonstration_memory(NUMBER),
     CardKind.WORN_OUT: _worn_out,
     CardKind.TRANSIT_SAM: lambda: demonstration_sam_memory(TRANSIT_SAM, NUMBER),

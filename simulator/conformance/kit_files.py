@@ -32,6 +32,7 @@ class CardKind(StrEnum):
     PUBLISHED_KEY = "published-key"  # the same with the load and purchase key of the published PBOC examples
     DEPOSIT = "deposit"  # the published keys also for unload and overdraft, and a deposit account with log 10
     SM4 = "sm4"  # the demonstration's card number 1 with SM4 keys: the visible test masters themselves
+    AREAS = "areas"  # the demonstration's card number 1 with every social-security area
     CONTACT_T1 = "t1"  # the demonstration's citizen card number 1 speaking T=1
     WORN_OUT = "worn-out"  # the same with both transaction counters at their end
     TRANSIT_SAM = "transit-sam"
