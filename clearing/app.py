@@ -28,6 +28,8 @@ from clearing.intake import api as intake
 from clearing.loads import api as loads
 from clearing.participants.rules import City, demonstration
 from clearing.participants.service import open_personal_accounts, publish_city, publish_tariff
+from clearing.reconciliation import api as reconciliation
+from clearing.reconciliation import pages as money_pages
 from clearing.settlement import api as settlement
 from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
@@ -45,6 +47,8 @@ PAGES = (
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
     Page("/windows", "清算窗口", "Windows"),
+    Page("/settlement", "资金结算", "Settlement"),
+    Page("/bank", "银行账户", "Bank"),
     Page("/devices", "终端", "Devices"),
     Page("/open-taps", "挂账交易", "Open taps"),
     Page("/cases", "案件", "Cases"),
@@ -101,7 +105,19 @@ def create_app(
     app = create_service_app(service, lifespan)
     app.state.vault = vault
     app.state.issuing = issuing
-    for word in (devices, facts, intake, loads, benefits, settlement, cases, pages, medical_pages):
+    for word in (
+        devices,
+        facts,
+        intake,
+        loads,
+        benefits,
+        settlement,
+        cases,
+        reconciliation,
+        pages,
+        medical_pages,
+        money_pages,
+    ):
         app.include_router(word.router)
     return app
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clearing.ledger.accounts import RULES, Account, Kind, account
 from clearing.ledger.rules import Purpose, Transfer
+from clearing.participants.banking import BankAccount, BookAtBank
+from clearing.participants.contracts import Contracts
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
 from rulebook.messages.base import Hex
@@ -34,7 +36,7 @@ class _Closed(BaseModel):
 
 class Participant(_Closed):
     """``accounts``: (book, account code) of each account kept for it. ``limit_minor``: how far an agent that has not paid
-    in before may go (fen)."""
+    in before may go (fen). ``bank_account``: where it is paid; None where nothing is ever paid to it."""
 
     id: str
     role: Role
@@ -42,6 +44,7 @@ class Participant(_Closed):
     en: str
     accounts: tuple[tuple[str, str], ...]
     limit_minor: Annotated[int, Field(ge=0, strict=True)] = 0
+    bank_account: BankAccount | None = None
 
     @model_validator(mode="after")
     def _a_limit_has_its_account(self) -> Participant:
@@ -88,7 +91,7 @@ class _Policy(_Closed):
 class City(_Closed):
     """``effective_from``: the business day of the opening balances. ``keepers``: whose the accounts of a book are that name
     no participant. ``personal_opening_minor``: by fund, what an insured person's account begins with when the fund first
-    hears of the person (fen)."""
+    hears of the person (fen). ``bank_accounts``: by book; a book without one is not settled through a bank."""
 
     effective_from: date
     participants: tuple[Participant, ...]
@@ -97,6 +100,8 @@ class City(_Closed):
     personal_opening_minor: dict[str, Annotated[int, Field(gt=0, strict=True)]]
     institutions: dict[str, tuple[_Institution, ...]]
     policy: _Policy
+    bank_accounts: dict[str, BookAtBank] = {}
+    contracts: Contracts = Contracts()
 
     @model_validator(mode="after")
     def _accounts_are_known(self) -> City:
@@ -108,9 +113,23 @@ class City(_Closed):
             if (o.book, code) not in known
         ]
         faults += [f"book {book} has no keeper" for book in sorted({book for book, _ in known} - set(self.keepers))]
+        faults += [
+            f"bank account of {book}: ledger account {at_bank.ledger} is nobody's"
+            for book, at_bank in self.bank_accounts.items()
+            if (book, at_bank.ledger) not in known
+        ]
+        faults += [
+            f"bank account of {book}: opening_minor is {at_bank.opening_minor}; the opening balances say {booked}"
+            for book, at_bank in self.bank_accounts.items()
+            if (booked := self._opened(book, at_bank.ledger)) != at_bank.opening_minor
+        ]
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _opened(self, book: str, code: str) -> int:
+        sides = {o.id: (o.debit == code) - (o.credit == code) for o in self.opening if o.book == book}
+        return sum(sides[o.id] * o.amount_minor for o in self.opening if o.id in sides)
 
     def accounts(self) -> tuple[Account, ...]:
         return tuple(

@@ -1,0 +1,211 @@
+"""Matching the bank's entries: looked at first, then applied: new entries in the ledger, never a changed one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice.problems import Refused
+from clearing.ledger import queries as ledger
+from clearing.ledger.rules import Phase, Purpose, Transfer, settling
+from clearing.ledger.service import TransfersRefused, post
+from clearing.participants.rules import City
+from clearing.participants.service import city
+from clearing.reconciliation import breaks, queries, standing
+from clearing.reconciliation.intake import WRONG
+from clearing.reconciliation.matching import Match, Matching, Part, Target, TargetKind, match
+from clearing.reconciliation.progress import Direction, FileState, progress
+from clearing.reconciliation.settling import at_bank, settle_if_complete
+from clearing.reconciliation.standing import BankState
+from clearing.reconciliation.tables import AllocationRow, BookRow, PaymentFileRow, PaymentRow
+from clearing.settlement.life import BookState
+from rulebook.money import Amount
+
+_OURS = frozenset({Purpose.SETTLEMENT, Purpose.ADJUSTMENT})  # an entry of the bank makes them, not the other way round
+
+
+async def dry_run(session: AsyncSession, book: str) -> Matching:
+    """What ``apply`` would do now. Nothing is stored."""
+    here = await city(session)
+    at_bank(here, book)
+    entries = [queries.entry_of(row) for row in await queries.unmatched(session, book)]
+    return match(entries, await _targets(session, here, book))
+
+
+async def apply(session: AsyncSession, book: str, *, actor: str, now: datetime) -> Matching:
+    """Match, post, settle what is complete, and open a case for whatever is left. Raises ``Refused``."""
+    here = await city(session)
+    at_bank(here, book)
+    await standing.running(session, book)
+    matching = await dry_run(session, book)
+    transfers = await _transfers(session, here, book, matching.matches)
+    try:
+        await post(session, list(transfers.values()), now=now)
+    except TransfersRefused as refused:
+        raise Refused(409, "The ledger refuses what the bank says", str(refused), reason="ledger_refuses") from refused
+    await _store(session, here, book, matching, transfers, actor=actor, now=now)
+    for row in await _pending(session, book):
+        await settle_if_complete(session, row, now=now)
+    await _follow_breaks(session, here, book, matching, actor=actor, now=now)
+    return matching
+
+
+async def _targets(session: AsyncSession, here: City, book: str) -> list[Target]:
+    accounts = {p.id: p.bank_account.number for p in here.participants if p.bank_account is not None}
+    calls = [
+        Target(
+            kind=TargetKind.CALL,
+            id=leg.call,
+            participant=leg.participant,
+            open_minor=leg.open_minor,
+            account=accounts.get(leg.participant, ""),
+        )
+        for row in await _pending(session, book)
+        for leg in (await progress(session, row)).legs
+        if leg.direction is Direction.IN and leg.open_minor > 0
+    ]
+    return [*calls, *await _payments(session, book), *await booked(session, here, book)]
+
+
+async def _pending(session: AsyncSession, book: str) -> list[BookRow]:
+    """What is about to be aborted waits: its last leg may come in at any moment."""
+    open_ = (BookState.PENDING, BookState.ABORTING)
+    found = select(BookRow).where(BookRow.book == book, BookRow.state.in_(open_)).order_by(BookRow.window)
+    return list(await session.scalars(found))
+
+
+async def _payments(session: AsyncSession, book: str) -> list[Target]:
+    released = select(PaymentRow).join(PaymentFileRow, PaymentFileRow.id == PaymentRow.file)
+    released = released.where(PaymentFileRow.book == book, PaymentFileRow.state == FileState.RELEASED)
+    rows = (await session.scalars(released.order_by(PaymentRow.id))).all()
+    paid = await queries.allocated(session, TargetKind.PAYMENT, [row.id for row in rows])
+    return [
+        Target(
+            kind=TargetKind.PAYMENT,
+            id=row.id,
+            participant=row.participant,
+            open_minor=-row.amount_minor - paid.get(row.id, 0),
+            account=row.account,
+            batch=row.file,
+        )
+        for row in rows
+        if row.amount_minor + paid.get(row.id, 0)
+    ]
+
+
+async def booked(session: AsyncSession, here: City, book: str) -> list[Target]:
+    """What stands in the ledger's bank account without the bank having shown it; declared opening balances aside."""
+    code = here.bank_accounts[book].ledger
+    declared = {transfer.id for transfer in here.opening_transfers()}
+    moved = [
+        transfer
+        for transfer in await ledger.transfers_of(session, book, code)
+        if transfer.purpose not in _OURS and transfer.phase is Phase.SINGLE and transfer.id not in declared
+    ]
+    shown = await queries.allocated(session, TargetKind.BOOKED, [transfer.id for transfer in moved])
+    return [
+        Target(
+            kind=TargetKind.BOOKED,
+            id=transfer.id,
+            participant=here.keepers[book],
+            open_minor=transfer.amount.minor * (1 if transfer.debit == code else -1),
+        )
+        for transfer in moved
+        if transfer.id not in shown
+    ]
+
+
+async def _transfers(
+    session: AsyncSession, here: City, book: str, matches: Iterable[Match]
+) -> dict[tuple[str, int], Transfer]:
+    """New transfers by (reference, place of the part); what is booked already makes none."""
+    made = {}
+    account = here.bank_accounts[book].account.number
+    names = [f"payment:{p.target.id}" for m in matches for p in m.parts if p.target.kind is TargetKind.PAYMENT]
+    reserved = await ledger.transfers_by_id(session, names)
+    for found in matches:
+        for place, part in enumerate(found.parts):
+            if part.target.kind is TargetKind.PAYMENT:
+                pending = reserved[f"payment:{part.target.id}"]
+                made[found.entry.reference, place] = settling(
+                    pending, Phase.POST, id=f"{pending.id}:paid", business_day=found.entry.booked_on
+                )
+            elif part.target.kind is TargetKind.CALL:
+                made[found.entry.reference, place] = _paid_in(here, book, account, found, place, part)
+    return made
+
+
+def _paid_in(here: City, book: str, account: str, found: Match, place: int, part: Part) -> Transfer:
+    """Named after the bank's own reference, so that it can be posted once only."""
+    credit = here.settlement_account(part.target.participant, book)
+    assert credit is not None
+    return Transfer(
+        id=f"bank:{account}:{found.entry.reference}:{place}",
+        book=book,
+        debit=here.bank_accounts[book].ledger,
+        credit=credit,
+        amount=Amount(part.amount_minor),
+        purpose=Purpose.SETTLEMENT,
+        business_day=found.entry.booked_on,
+        reference=part.target.id,
+    )
+
+
+async def _store(
+    session: AsyncSession,
+    here: City,
+    book: str,
+    matching: Matching,
+    transfers: dict[tuple[str, int], Transfer],
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    rows = [
+        {
+            "account": here.bank_accounts[book].account.number,
+            "reference": found.entry.reference,
+            "number": place,
+            "kind": part.target.kind,
+            "target": part.target.id,
+            "book": book,
+            "amount_minor": part.amount_minor,
+            "rule": found.rule,
+            "transfer": transfers[found.entry.reference, place].id
+            if (found.entry.reference, place) in transfers
+            else part.target.id,
+            "made_by": actor,
+            "made_at": now,
+        }
+        for found in matching.matches
+        for place, part in enumerate(found.parts)
+    ]
+    if rows:
+        await session.execute(insert(AllocationRow), rows)
+
+
+async def _follow_breaks(
+    session: AsyncSession, here: City, book: str, matching: Matching, *, actor: str, now: datetime
+) -> None:
+    """A case for every entry that is left; those of entries that found their match, and of lifted stops, are closed."""
+    account = here.bank_accounts[book].account.number
+    for entry in matching.unmatched:
+        subject = breaks.unmatched_entry(here, book, account, entry)
+        await breaks.open_case(session, subject, here, actor=actor, now=now)
+    await breaks.close_those_that_went(session, await _still_there(session, here), actor=actor, now=now)
+
+
+async def _still_there(session: AsyncSession, here: City) -> set[str]:
+    """The ids of every case of every book that has its reason still."""
+    standings = await queries.standings(session)
+    still = set()
+    for book, terms in here.bank_accounts.items():
+        number = terms.account.number
+        still |= {breaks.unmatched_id(number, row.reference) for row in await queries.unmatched(session, book)}
+        if book in standings and standings[book].state != BankState.RUNNING:
+            wrong = [row for row in await queries.reports(session, book) if row.state == WRONG]
+            still |= {breaks.wrong_statement_id(number, row.id) for row in wrong}
+    return still

@@ -1,0 +1,50 @@
+"""What becomes of a closed window in each of its books. Books settle by themselves and never wait for each other.
+
+Not in the table: a shortfall is no event; a book stays pending until the last leg is paid. What an aborted book leaves unpaid
+is carried into the next settlement of that book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, unique
+
+
+@unique
+class BookState(StrEnum):
+    CLOSED = "closed"  # the window has closed, nothing was called yet
+    PENDING = "pending"  # pay-in calls are out
+    ABORTING = "aborting"  # one person wants it ended unpaid
+    SETTLED = "settled"
+    ABORTED = "aborted"  # two persons did; the rest is carried forward
+
+
+@unique
+class BookEvent(StrEnum):
+    START = "start"
+    PAID = "paid"  # the last leg was
+    PROPOSE_ABORT = "propose_abort"
+    WITHDRAW_ABORT = "withdraw_abort"
+    ABORT = "abort"
+
+
+LIFE: Mapping[tuple[BookState, BookEvent], BookState] = {
+    (BookState.CLOSED, BookEvent.START): BookState.PENDING,
+    (BookState.PENDING, BookEvent.PAID): BookState.SETTLED,
+    (BookState.PENDING, BookEvent.PROPOSE_ABORT): BookState.ABORTING,
+    (BookState.ABORTING, BookEvent.WITHDRAW_ABORT): BookState.PENDING,
+    (BookState.ABORTING, BookEvent.ABORT): BookState.ABORTED,
+}
+
+
+class ImpossibleBookEvent(Exception):
+    """The state of the window's book does not allow it; nothing was changed."""
+
+
+def next_book_state(state: BookState, event: BookEvent) -> BookState:
+    """Raises ``ImpossibleBookEvent`` for a pair that is not in the table."""
+    try:
+        return LIFE[state, event]
+    except KeyError:
+        allowed = ", ".join(sorted(known for known, wanted in LIFE if wanted is event))
+        raise ImpossibleBookEvent(f"the book is {state}; for {event} it must be {allowed}") from None
