@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, unique
+from zlib import crc32
 
 from card_os.profile.access import Level
 from card_os.profile.codecs import Field, Kind, Layout
@@ -179,8 +180,9 @@ _NO_TIME = "0" * 14
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransitProcess:
     """001A record 1: the open or last metro trip. Times are YYYYMMDDhhmmss digits; devices hold a 6-byte terminal id left
-    aligned; amounts are fen. ``month`` and ``month_paid_minor`` are ours (bytes 115..119, transfer data); bytes 99..114 and
-    120..127 have a meaning in one city only and stay zero."""
+    aligned; amounts are fen. From byte 99 on one city's use is known [U]: ``last_time`` to ``daily_count``, five bytes of
+    transfer data, ``flags``, ``closing_state`` and ``crc``. Our terminals leave those as zero but for the transfer data,
+    in which ``month`` and ``month_paid_minor`` are ours, and the ``crc`` (``sealed``)."""
 
     record_id: int = TRANSIT_RECORD_ID
     length: int = 0x7D
@@ -204,10 +206,15 @@ class TransitProcess:
     entry_amount_minor: int = 0
     entry_balance_minor: int = 0
     exit_amount_minor: int = 0
-    city_data: bytes = bytes(16)
+    last_time: str = _NO_TIME
+    last_terminal: bytes = bytes(4)
+    daily_total_minor: int = 0
+    daily_count: int = 0
     month: str = "0000"
     month_paid_minor: int = 0
-    trailer: bytes = bytes(8)
+    flags: bytes = bytes(2)
+    closing_state: bytes = bytes(2)
+    crc: int = 0
 
 
 TRANSIT_PROCESS = Layout(
@@ -235,12 +242,30 @@ TRANSIT_PROCESS = Layout(
         Field("entry_amount_minor", 4, Kind.NUMBER),
         Field("entry_balance_minor", 4, Kind.NUMBER),
         Field("exit_amount_minor", 4, Kind.NUMBER),
-        Field("city_data", 16, Kind.RAW),
+        Field("last_time", 7, Kind.DIGITS),
+        Field("last_terminal", 4, Kind.RAW),
+        Field("daily_total_minor", 3, Kind.NUMBER),
+        Field("daily_count", 2, Kind.NUMBER),
         Field("month", 2, Kind.DIGITS),
         Field("month_paid_minor", 3, Kind.NUMBER),
-        Field("trailer", 8, Kind.RAW),
+        Field("flags", 2, Kind.RAW),
+        Field("closing_state", 2, Kind.RAW),
+        Field("crc", 4, Kind.NUMBER),
     ),
 )
+_CHECKED = slice(6, 124)
+
+
+def checksum(record: bytes) -> int:
+    """CRC-32 over bytes 6..123 of a 001A record. The source names it and its range only (standards.md §4.5 [U]); polynomial
+    04C11DB7 in its reflected form (IEEE 802.3, ``zlib.crc32``) is ours."""
+    return crc32(record[_CHECKED])
+
+
+def sealed(process: TransitProcess) -> bytes:
+    """The record with its CRC, as a terminal writes it."""
+    record = TRANSIT_PROCESS.encode(process)
+    return TRANSIT_PROCESS.encode(replace(process, crc=checksum(record)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

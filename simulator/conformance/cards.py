@@ -49,11 +49,12 @@ def make_card(kind: CardKind, random: bytes) -> ByteCard:
     """A card in its first state; ``random`` is what its random source repeats, or empty for a seeded one."""
     source = _repeating(random) if random else Random(NUMBER).randbytes
     protocol = Protocol.T1 if kind is CardKind.CONTACT_T1 else Protocol.T0
-    return ByteCard(Card(CardMemory(_cells(kind)), source, key_maker=VisibleKeys(NUMBER)), protocol)
+    return ByteCard(Card(CardMemory(cells(kind)), source, key_maker=VisibleKeys(NUMBER)), protocol)
 
 
 @cache
-def _cells(kind: CardKind) -> bytes:
+def cells(kind: CardKind) -> bytes:
+    """Its memory in its first state."""
     return _MAKERS[kind]().content
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from card_os.profile.transit import (
-    TRANSIT_PROCESS,
     TRIP_RECORD,
     Industry,
     TransitProcess,
     TransitState,
     TripRecord,
     TripType,
+    sealed,
 )
 from rulebook.calendar import DayNotCovered
 from rulebook.money import ZERO, Amount
@@ -85,9 +85,9 @@ def _history(p: Presented) -> History:
 def _process_after(p: Presented, sam: Sam, fare: PricedFare | None) -> bytes | None:
     match p.event:
         case Event.ENTRY:
-            return TRANSIT_PROCESS.encode(_entered(p, sam))
+            return sealed(_entered(p, sam))
         case Event.EXIT if fare is not None:
-            return TRANSIT_PROCESS.encode(_left(p, sam, fare))
+            return sealed(_left(p, sam, fare))
     return None  # a bus ride does not touch an open metro trip
 
 

@@ -17,6 +17,7 @@ from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, PowerLost, blank_card
 from card_os.profile.identity import DATA_OBJECTS
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
+from card_os.profile.social_areas import SOCIAL_AREAS
 from card_os.profile.transit import TRIP_RECORD, TripRecord
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
@@ -26,7 +27,10 @@ from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
 from issuing.personalisation.identity import ISSUER
-from simulator.softcard.demonstration import demonstration_memory, identity_memory
+from simulator.conformance.cards import DEPOSIT_LOG, PUBLISHED_KEY, cells
+from simulator.conformance.kit_files import CardKind
+from simulator.conformance.sm4_card import sm4_memory
+from simulator.softcard.demonstration import areas_memory, demonstration_memory, identity_memory
 from simulator.softcard.demonstration_sams import demonstration_sam_memory
 from simulator.softcard.images import CardImage, save
 from simulator.softcard.memory import CardMemory
@@ -50,9 +54,16 @@ TRIP = TRIP_RECORD.encode(
     )
 )
 
+DEPOSIT = 0x01
 SELECT_TRANSIT = cmd.select_name(names.TRANSIT_AID)
+DIRECTORY_READS = tuple(
+    command
+    for name in (names.MASTER_FILE_NAME, names.PPSE_NAME)
+    for command in (cmd.select_name(name), cmd.read_record(names.SFI_DIRECTORY, 1))
+)
 SELECT_SOCIAL = cmd.select_name(names.SOCIAL_AID)
 CITIZEN_READS = (
+    *DIRECTORY_READS,
     SELECT_TRANSIT,
     *(cmd.read_binary(sfi) for sfi in (0x15, 0x16, 0x17)),
     *(cmd.read_record(sfi, number) for sfi in (0x18, 0x1A, 0x1E) for number in (1, 2, 3)),
@@ -67,6 +78,27 @@ CITIZEN_READS = (
     cmd.read_binary(0x16),
     SELECT_SOCIAL,
     *(cmd.read_record(sfi, number) for sfi in (5, 6) for number in range(1, 8)),
+    cmd.internal_authenticate(0, b"random-1", b"random-2"),
+)
+AREA_READS = (
+    *(cmd.select_name(area.name) for area in SOCIAL_AREAS),
+    *(command for area in SOCIAL_AREAS[:2] for command in (cmd.select_fid(area.fid), cmd.read_binary(5))),
+)
+DEPOSIT_READS = (
+    SELECT_TRANSIT,
+    cmd.get_balance(purse=DEPOSIT),
+    cmd.get_transaction_prove(transaction_type=1, sequence=0),
+    cmd.read_record(DEPOSIT_LOG, 1),
+)
+SM4_READS = (
+    *DIRECTORY_READS,
+    cmd.select_name(names.TRANSIT_AID_SM4),
+    *(cmd.read_binary(sfi) for sfi in (0x15, 0x17)),
+    cmd.get_balance(),
+    cmd.verify_pin(0, bytes.fromhex("123456")),
+    cmd.initialize_for_load(key_id=1, amount_minor=100, terminal=TERMINAL),
+    cmd.initialize_for_purchase(key_id=1, amount_minor=0, terminal=TERMINAL),
+    SELECT_SOCIAL,
     cmd.internal_authenticate(0, b"random-1", b"random-2"),
 )
 TRANSIT_SAM_READS = (
@@ -98,15 +130,16 @@ def powered(memory: CardMemory) -> ByteCard:
     return ByteCard(Card(memory, Random(NUMBER).randbytes))
 
 
-def load(card: ByteCard, amount: int) -> None:
+def load(
+    card: ByteCard, amount: int, *, key: bytes, purse: int = cmd.ELECTRONIC_PURSE, kind: int = TransactionType.LOAD
+) -> None:
     exchange(card, SELECT_TRANSIT)
     exchange(card, cmd.verify_pin(0, bytes.fromhex("123456")))
-    answer = exchange(card, cmd.initialize_for_load(key_id=1, amount_minor=amount, terminal=TERMINAL))
-    begun = cmd.LoadInitialized.parse(answer.data)
-    key = VAULT.child_key(MasterKey(KeyLabel.LOAD), [ISSUER, SERIAL])
+    initialize = cmd.initialize_for_load(key_id=1, amount_minor=amount, terminal=TERMINAL, purse=purse)
+    begun = cmd.LoadInitialized.parse(exchange(card, initialize).data)
     session_key = load_session_key(key, card_random=begun.card_random, online_sequence=begun.online_sequence)
     mac2 = macs.load_mac2(
-        session_key, amount_minor=amount, transaction_type=TransactionType.LOAD, terminal=TERMINAL, date=DATE, time=TIME
+        session_key, amount_minor=amount, transaction_type=kind, terminal=TERMINAL, date=DATE, time=TIME
     )
     assert exchange(card, cmd.credit_for_load(date=DATE, time=TIME, mac2=mac2)).sw.value == 0x9000
 
@@ -141,7 +174,7 @@ def states() -> dict[str, tuple[CardMemory, tuple[cmd.CommandApdu, ...]]]:
     sam_memory = demonstration_sam_memory(TRANSIT_SAM, 1)
     used, sam = CardMemory(fresh.content), powered(sam_memory)
     card = powered(used)
-    load(card, 5000)
+    load(card, 5000, key=VAULT.child_key(MasterKey(KeyLabel.LOAD), [ISSUER, SERIAL]))
     purchase(card, sam, 300, compound=False)
     purchase(card, sam, 200, compound=True)
     exchange(card, cmd.verify_pin(0, bytes.fromhex("654321")))
@@ -151,10 +184,20 @@ def states() -> dict[str, tuple[CardMemory, tuple[cmd.CommandApdu, ...]]]:
         "citizen-used": (used, CITIZEN_READS),
         "citizen-torn-before-commit": (torn(used, sam, 20), CITIZEN_READS),
         "citizen-torn-after-commit": (torn(used, sam, 180), CITIZEN_READS),
+        "citizen-areas": (areas_memory(NUMBER), (*CITIZEN_READS, *AREA_READS)),
+        "citizen-deposit-used": (deposit(), (*DEPOSIT_READS, *CITIZEN_READS)),
+        "citizen-sm4": (sm4_memory(NUMBER), SM4_READS),
         "citizen-identity": (identity_memory(NUMBER), (*CITIZEN_READS, *IDENTITY_READS)),
         "transit-psam": (sam_memory, TRANSIT_SAM_READS),
         "hospital-psam": (demonstration_sam_memory(HOSPITAL_SAM, 2), HOSPITAL_SAM_READS),
     }
+
+
+def deposit() -> CardMemory:
+    """Something was loaded into its deposit account."""
+    memory = CardMemory(cells(CardKind.DEPOSIT))
+    load(powered(memory), 2500, key=PUBLISHED_KEY, purse=DEPOSIT, kind=TransactionType.DEPOSIT_LOAD)
+    return memory
 
 
 def torn(memory: CardMemory, sam: ByteCard, byte_count: int) -> CardMemory:

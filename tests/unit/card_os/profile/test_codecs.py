@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -133,8 +134,15 @@ PROCESS_OFFSETS = [
     ("entry_amount_minor", 87, 4),
     ("entry_balance_minor", 91, 4),
     ("exit_amount_minor", 95, 4),
+    ("last_time", 99, 7),
+    ("last_terminal", 106, 4),
+    ("daily_total_minor", 110, 3),
+    ("daily_count", 113, 2),
     ("month", 115, 2),
     ("month_paid_minor", 117, 3),
+    ("flags", 120, 2),
+    ("closing_state", 122, 2),
+    ("crc", 124, 4),
 ]
 
 
@@ -147,6 +155,19 @@ def test_transit_process_fields_stand_where_the_standard_has_them(name, offset, 
             return
         at += field.length
     pytest.fail(f"no field {name}")
+
+
+def test_a_terminals_record_carries_the_crc_over_bytes_6_to_123():
+    record = transit.sealed(transit.TransitProcess(state=1, entry_time="20260915080000"))
+    assert int.from_bytes(record[124:], "big") == crc32(record[6:124]) == transit.checksum(record) != 0
+    assert transit.TRANSIT_PROCESS.decode(record).crc == transit.checksum(record)
+
+
+@pytest.mark.parametrize("byte", [6, 60, 123])
+def test_a_changed_byte_shows_in_the_crc(byte):
+    record = bytearray(transit.sealed(transit.TransitProcess()))
+    record[byte] ^= 1
+    assert transit.TRANSIT_PROCESS.decode(bytes(record)).crc != transit.checksum(bytes(record))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.fid:04X}-{file.name}")
