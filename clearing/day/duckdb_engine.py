@@ -11,6 +11,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from clearing.day.proof import Keys, macs_right
+from clearing.day.schema import Columns, Flags
+
 
 class DuckDbEngine:
     """``memory`` and ``threads`` are those of one session, as DuckDB writes them; what does not fit goes to ``spill``."""
@@ -25,6 +28,9 @@ class DuckDbEngine:
             yield DuckDbSession(backend)
         finally:
             backend.disconnect()
+
+    def macs_right(self, entries: Columns, keys: Keys) -> Flags:
+        return macs_right(entries, keys)
 
 
 class DuckDbSession:

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from clearing.day.booking import booked
 from clearing.day.judging import Days, judged
+from clearing.day.proof import Keys
+from clearing.day.schema import Columns, Flags
 
 Answers: TypeAlias = dict[str, pa.Table]
 
@@ -31,6 +33,10 @@ class Session(Protocol):
 
 class Engine(Protocol):
     def session(self) -> AbstractContextManager[Session]: ...
+
+    def macs_right(self, entries: Columns, keys: Keys) -> Flags:
+        """``proof.macs_right``, where the engine has its processors."""
+        ...
 
 
 def judge_and_book(engine: Engine, tables: dict[str, pa.Table], days: Days) -> Answers:

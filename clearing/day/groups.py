@@ -24,7 +24,7 @@ from clearing.day.keys import keys_of
 from clearing.day.model import Day, Journals
 from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
 from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
-from clearing.day.proof import tacs_right
+from clearing.day.proof import entry_keys
 from clearing.day.reading import PartFile
 from clearing.day.registers import cards_table, deny_table, devices_table, loads_table
 from clearing.day.schema import ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
@@ -114,7 +114,8 @@ class Clerk:
         claim = (entries["kind"] == Kind.OUTCOME) & (entries["outcome"] == Outcome.DONE)
         proven = np.flatnonzero(claim & ours)
         right = np.zeros(len(ours), dtype=np.bool_)
-        right[proven] = tacs_right(self.vault, taken(entries, proven))
+        claims = taken(entries, proven)
+        right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
         table = arrow(entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right})
         newest = day_number(inputs.business_day)
         return judge_and_book(

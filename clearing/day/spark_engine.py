@@ -1,0 +1,101 @@
+"""Spark, for a city or a province that outgrows one machine. Needs the extra ``spark`` and Java."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from ibis.backends.pyspark import Backend
+from pyspark.sql import DataFrame, SparkSession
+
+from clearing.day.proof import KEY_LENGTH, PROOF, Keys, macs_right
+from clearing.day.schema import Columns, Flags, arrow, arrow_column, columns_of_table
+
+
+class SparkEngine:
+    """On a session that the caller made and stops."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        self._backend: Backend = ibis.pyspark.connect(spark)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        session = Session(self._spark, self._backend)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def macs_right(self, entries: Columns, keys: Keys) -> Flags:
+        """By the executors: each gets the cards' keys of its rows, never a master."""
+        columns = {name: entries[name] for name in PROOF}
+        columns |= {
+            "row": np.arange(len(keys), dtype=np.int64),
+            "card_key": keys.view(f"V{KEY_LENGTH}").reshape(len(keys)),
+        }
+        frame = self._spark.createDataFrame(_plain(arrow(columns)))
+        answer = frame.mapInArrow(_checked, "row bigint, right boolean").toArrow()
+        right = np.zeros(len(keys), dtype=np.bool_)
+        right[answer.column("row").to_numpy()] = answer.column("right").to_numpy()
+        return right
+
+
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        table = table.set_column(
+            table.column_names.index("card_key"), "card_key", table.column("card_key").cast(pa.binary(KEY_LENGTH))
+        )
+        columns = columns_of_table(table)
+        keys = columns.pop("card_key").view(np.uint8).reshape(-1, KEY_LENGTH)
+        right = arrow_column(macs_right(columns, keys))
+        yield pa.RecordBatch.from_arrays([batch.column("row"), right], names=["row", "right"])
+
+
+class Session:
+    def __init__(self, spark: SparkSession, backend: Backend) -> None:
+        self._spark = spark
+        self._backend = backend
+        self._prefix = f"day_{uuid.uuid4().hex}_"
+        self._views: list[str] = []
+        self._cached: list[DataFrame] = []
+
+    def table(self, name: str, rows: pa.Table) -> ir.Table:
+        return self._view(name, self._spark.createDataFrame(_plain(rows)))
+
+    def kept(self, name: str, expression: ir.Table) -> ir.Table:
+        frame = self._frame(expression).cache()
+        self._cached.append(frame)
+        return self._view(name, frame)
+
+    def answer(self, expression: ir.Table) -> pa.Table:
+        return self._frame(expression).toArrow()
+
+    def close(self) -> None:
+        for frame in self._cached:
+            frame.unpersist()
+        for view in self._views:
+            self._spark.catalog.dropTempView(view)
+
+    def _frame(self, expression: ir.Table) -> DataFrame:
+        return self._spark.sql(str(ibis.to_sql(expression, dialect="pyspark")))
+
+    def _view(self, name: str, frame: DataFrame) -> ir.Table:
+        view = self._prefix + name
+        frame.createOrReplaceTempView(view)
+        self._views.append(view)
+        return self._backend.table(view)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Spark knows bytes of any length only, and of a table in several chunks PySpark 4.0 takes the first."""
+    schema = pa.schema(
+        [field.with_type(pa.binary()) if pa.types.is_fixed_size_binary(field.type) else field for field in table.schema]
+    )
+    return table.cast(schema).combine_chunks()
