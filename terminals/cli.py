@@ -14,7 +14,6 @@ from hardware.readers.pcsc import PcscConnection, PcscError, list_readers
 from terminals.dialogues.read_card import read_card
 from terminals.dump.document import CardDump, to_json, to_text
 from terminals.dump.walk import walk
-from terminals.shell import prompt
 from terminals.shell.shell import Shell
 from terminals.show.render import render
 
@@ -63,6 +62,8 @@ def shell(
     reader: Annotated[str, typer.Option(help="Name of the PC/SC reader; by default the first one with a card.")] = "",
 ) -> None:
     """Talk to a card by hand: commands by name or in hex, every exchange in words, secrets hidden. `help` lists them."""
+    from terminals.shell import prompt  # line editing takes as long to import as all the other commands together
+
     try:
         with _card_in(reader) as connection:
             typer.echo(f"{connection.reader}, ATR {connection.atr.hex(' ').upper()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -96,3 +97,8 @@ def test_an_unknown_command_is_refused(entries, capsys):
 def test_the_version_is_printed(entries, capsys):
     assert run(entries, "--version") == 0
     assert capsys.readouterr().out.startswith("citycard 0.")
+
+
+def test_line_editing_is_loaded_for_the_shell_alone() -> None:
+    said = "import sys, terminals.cli; sys.exit('prompt_toolkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0

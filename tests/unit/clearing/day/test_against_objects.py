@@ -4,154 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.intake.rules import of_numbers
 from clearing.settlement.model import WindowInputs, WindowResult
-from clearing.verification.context import KnownLoad, TransactionId
 from clearing.verification.reasons import Reason, Status
-from rulebook.calendar import BUSINESS_ZONE
-from rulebook.record import Event, Kind, Outcome, Record, Verdict
-
-MORNING = datetime(2026, 9, 15, 8, tzinfo=BUSINESS_ZONE)
-CARDS = 4
-
-
-@dataclass
-class Story:
-    """A random day: every step is told by a seeded generator, so that a failing one shrinks by its seed and length."""
-
-    town: Any
-    dice: random.Random
-    lost: set[tuple[str, int]] = field(default_factory=set)
-
-    def happen(self) -> None:
-        self.dice.choice(_STEPS)(self)
-
-    def tap(self, **fields: Any) -> Record:
-        """An intent that may be of any device, time, class and amount."""
-        device, line = self.dice.choice((("BUS-A-0001", "B101"), ("BUS-B-0001", "B201")))
-        at = MORNING + timedelta(minutes=self.dice.randrange(600))
-        chosen = {
-            "device": device,
-            "line": line,
-            "at": at,
-            "amount": self.dice.choice((100, 100, 100, 200, 0, 50)),
-            **fields,
-        }
-        intent: Record = self.town.intent(self.dice.randrange(1, CARDS + 1), self.dice.randrange(6), **chosen)
-        return intent
-
-    def alone(self) -> None:
-        self.tap()
-
-    def metro(self, **fields: Any) -> Record:
-        entered = TransitProcess(
-            entry_time="20260915080000",
-            entry_station=b"0101\x00\x00\x00\x00",
-            month="2609",
-            month_paid_minor=self.dice.choice((0, 12000, 40000)),
-        )
-        exit_ = {"event": Event.EXIT, "place": "0102", "line": "01", "amount": self.dice.choice((300, 240, 1000))}
-        return self.tap(device="GATE-1", capp_before=TRANSIT_PROCESS.encode(entered), **{**exit_, **fields})
-
-    def load(self) -> Record:
-        intent = self.tap(
-            device="TOPUP-01", event=Event.LOAD, transaction_type=2, amount=self.dice.choice((1000, 5000))
-        )
-        amount = self.dice.choice((intent.amount_minor, intent.amount_minor, 700))
-        if self.dice.random() < 0.8:
-            self.town.loads.setdefault(TransactionId.of(intent), KnownLoad(amount, self.dice.random() < 0.7))
-        return intent
-
-
-def _done(story: Story, intent: Record, **fields: Any) -> None:
-    story.town.outcome(intent, **fields)
-
-
-def _later(story: Story, outcome: Outcome) -> None:
-    story.town.outcome(story.tap(), outcome)
-
-
-def _finding(story: Story, outcome: Outcome, *, with_intent: bool) -> None:
-    intent = story.tap()
-    if story.dice.random() < 0.5:
-        story.town.outcome(intent, story.dice.choice((Outcome.UNKNOWN, Outcome.REFUSED, Outcome.DONE)))
-    story.town.finding(intent, story.dice.choice(("BUS-A-0001", "GATE-1")), outcome)
-    if not with_intent:
-        story.lost.add((intent.device, intent.journal_sequence))
-
-
-def _again(story: Story, **fields: Any) -> None:
-    rows = [row for rows in story.town.journal.values() for row in rows if row.kind is Kind.OUTCOME]
-    if rows:
-        outcome = story.dice.choice(rows)
-        story.town.write(replace(outcome, **fields))
-
-
-_STEPS: tuple[Callable[[Story], None], ...] = (
-    *[lambda s: _done(s, s.tap())] * 6,
-    *[lambda s: _done(s, s.metro())] * 3,
-    *[lambda s: _done(s, s.load())] * 3,
-    lambda s: _done(s, s.metro(event=Event.ENTRY, amount=0)),
-    lambda s: _done(s, s.metro(place="9999")),
-    lambda s: _done(s, s.tap(line="NOLINE")),
-    lambda s: _done(s, s.tap(tariff_version=9)),
-    lambda s: _done(s, s.tap(card_class=3, amount=20)),
-    lambda s: _done(s, s.tap(), tac=b"\x01\x02\x03\x04"),
-    lambda s: _done(s, s.tap(), mac2_verdict=Verdict.WRONG),
-    lambda s: _done(s, s.tap(key_version=2)),
-    lambda s: _done(s, s.tap(issuer=bytes(8))),
-    lambda s: _done(s, s.tap(event=Event.EXIT)),
-    lambda s: _done(s, s.tap(sam_terminal=bytes(6))),
-    lambda s: _done(s, s.tap(at=MORNING - timedelta(days=s.dice.choice((1, 5, 6, 7, 8, 40))))),
-    lambda s: _done(s, s.tap(at=MORNING + timedelta(days=1))),
-    lambda s: _done(s, s.tap(date=b"\x20\x26\x02\x30")),
-    lambda s: _done(s, s.tap(time=b"\x24\x00\x00")),
-    lambda s: _done(s, s.tap(list_version=s.dice.choice((4, 5, 6)))),
-    lambda s: _done(s, s.tap(), refers_to=0),
-    lambda s: _done(s, s.tap(), amount_minor=77),
-    lambda s: _done(s, s.tap(purse=1)),
-    lambda s: s.alone(),
-    lambda s: _later(s, Outcome.UNKNOWN),
-    lambda s: _later(s, Outcome.REFUSED),
-    lambda s: _later(s, Outcome.VOID),
-    lambda s: _later(s, Outcome.NONE),
-    lambda s: _finding(s, Outcome.DONE, with_intent=True),
-    lambda s: _finding(s, Outcome.DONE, with_intent=False),
-    lambda s: _finding(s, Outcome.VOID, with_intent=True),
-    lambda s: _again(s),
-    lambda s: _again(s, balance_before_minor=1),
-    lambda s: _again(s, outcome=Outcome.DONE, refers_to=0),
-)
-
-
-def tell(town: Any, seed: int, steps: int) -> WindowInputs:
-    town.journal.clear()
-    town.loads.clear()
-    town.deny.clear()
-    town.cards = CARDS - 1  # the last one is in no register
-    story = Story(town, random.Random(seed))
-    town.classes = {2: "elder", 3: story.dice.choice(("elder", "soldier"))}
-    town.deny_card(3, reported_at=MORNING + timedelta(minutes=story.dice.randrange(-30, 400)))
-    for _ in range(steps):
-        story.happen()
-    came = tuple(r for r in town.records if (r.device, r.journal_sequence) not in story.lost)
-    inputs: WindowInputs = town.inputs(came)
-    devices = dict(inputs.context.devices)
-    if story.dice.random() < 0.3:
-        devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], lost_at=MORNING + timedelta(hours=5))
-    if story.dice.random() < 0.2:
-        del devices["BUS-A-0001"]
-    return replace(inputs, context=replace(inputs.context, devices=devices))
 
 
 def _sums(transfers: Any) -> Counter[Any]:
@@ -185,7 +47,7 @@ _PROPERTY = settings(deadline=None, max_examples=25, suppress_health_check=[Heal
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 60))
 @_PROPERTY
-def test_a_random_day(town: Any, columnar: Any, seed: int, steps: int) -> None:
+def test_a_random_day(town: Any, columnar: Any, tell: Any, seed: int, steps: int) -> None:
     inputs = tell(town, seed, steps)
     objects, columns = town.settle(inputs), columnar.clear(inputs)
     assert_equal(columns, objects)
@@ -195,7 +57,9 @@ def test_a_random_day(town: Any, columnar: Any, seed: int, steps: int) -> None:
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60), split=st.integers(0, 2**32))
 @_PROPERTY
-def test_two_windows_with_what_the_first_left(town: Any, columnar: Any, seed: int, steps: int, split: int) -> None:
+def test_two_windows_with_what_the_first_left(
+    town: Any, columnar: Any, tell: Any, seed: int, steps: int, split: int
+) -> None:
     inputs = tell(town, seed, steps)
     dice = random.Random(split)
     late = {(r.device, r.journal_sequence) for r in inputs.records if dice.random() < 0.4}
@@ -233,7 +97,7 @@ def _second(
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 40), order=st.randoms(use_true_random=False))
 @_PROPERTY
 def test_shuffled_repeated_and_split_batches_give_the_same_bytes(
-    town: Any, columnar: Any, seed: int, steps: int, order: random.Random
+    town: Any, columnar: Any, tell: Any, seed: int, steps: int, order: random.Random
 ) -> None:
     inputs = tell(town, seed, steps)
     columnar.batch = 100
@@ -244,7 +108,7 @@ def test_shuffled_repeated_and_split_batches_give_the_same_bytes(
     assert columnar.clear(inputs, batches=batches) == expected
 
 
-def test_every_reason_of_a_single_claim_is_met_somewhere(town: Any) -> None:
+def test_every_reason_of_a_single_claim_is_met_somewhere(town: Any, tell: Any) -> None:
     """The stories above would say nothing of a reason that they never tell."""
     met: set[Reason] = set()
     for seed in range(40):
@@ -252,7 +116,7 @@ def test_every_reason_of_a_single_claim_is_met_somewhere(town: Any) -> None:
     assert met >= set(Reason) - {Reason.LATER_THAN_HORIZON, Reason.RELEASED, Reason.DECIDED_AGAINST}
 
 
-def test_no_record_at_all(town: Any, columnar: Any) -> None:
+def test_no_record_at_all(town: Any, columnar: Any, tell: Any) -> None:
     result = columnar.clear(town.inputs(()))
     assert not result.transfers
     assert not result.cleared
@@ -261,6 +125,6 @@ def test_no_record_at_all(town: Any, columnar: Any) -> None:
 @pytest.mark.long
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 400))
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_many_random_days(town: Any, columnar: Any, seed: int, steps: int) -> None:
+def test_many_random_days(town: Any, columnar: Any, tell: Any, seed: int, steps: int) -> None:
     inputs = tell(town, seed, steps)
     assert_equal(columnar.clear(inputs), town.settle(inputs))
