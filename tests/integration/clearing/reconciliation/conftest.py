@@ -1,0 +1,97 @@
+"""A closed window with something to settle, and the bank that executes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from clearing.ledger.rules import Purpose, Transfer
+from clearing.ledger.service import post
+from clearing.participants.banking import BankAccount
+from clearing.participants.rules import demonstration
+from rulebook.money import Amount
+from simulator.city.bank import DemonstrationBank
+
+CITY = demonstration()
+DAY = CITY.effective_from
+NOW = datetime.fromisoformat("2026-09-15T22:00:00+08:00")
+AT = {participant.id: participant.bank_account for participant in CITY.participants}
+
+
+@dataclass
+class Office:
+    """Two clerks of one clearing house, and the bank."""
+
+    house: Any
+    first: httpx.AsyncClient
+    second: httpx.AsyncClient
+    bank: DemonstrationBank = field(
+        default_factory=lambda: DemonstrationBank(
+            {book: (terms.account, terms.opening_minor) for book, terms in CITY.bank_accounts.items()}
+        )
+    )
+
+    async def post(self, path: str, *, by: httpx.AsyncClient | None = None, expect: int | None = None) -> Any:
+        return self._answer(await (by or self.first).post(path), expect)
+
+    async def say(self, message: bytes, *, expect: int | None = None) -> Any:
+        headers = {"Content-Type": "application/xml"}
+        return self._answer(await self.first.post("/bank/messages", content=message, headers=headers), expect)
+
+    async def get(self, path: str) -> Any:
+        return self._answer(await self.first.get(path), None)
+
+    async def state(self, window: int = 1, book: str = "transit") -> dict[str, Any]:
+        found: dict[str, Any] = await self.get(f"/settlement/{window}/{book}/state")
+        return found
+
+    async def move(self, id_: str, minor: int, debit: str, credit: str, purpose: Purpose = Purpose.SUBSIDY) -> None:
+        transfer = Transfer(
+            id=id_,
+            book="transit",
+            debit=debit,
+            credit=credit,
+            amount=Amount(minor),
+            purpose=purpose,
+            business_day=DAY,
+        )
+        async with self.house.database.transaction() as session:
+            await post(session, [transfer], now=NOW)
+
+    async def pay_out(self, window: int = 1, day: date = date(2026, 9, 16), **how: Any) -> dict[str, Any]:
+        """Drafted, released, fetched, executed by the bank."""
+        file: dict[str, Any] = await self.post(f"/settlement/{window}/transit/payments")
+        await self.post(f"/payments/{file['id']}/release", by=self.second)
+        self.bank.take((await self.first.get(f"/payments/{file['id']}.xml")).content, day, **how)
+        return file
+
+    async def pay_in(self, who: str, minor: int, *, day: date = date(2026, 9, 16), call: str = "") -> None:
+        payer = AT[who]
+        assert isinstance(payer, BankAccount)
+        self.bank.credit("transit", minor, payer=payer, remittance=call, day=day)
+
+    @staticmethod
+    def _answer(answer: httpx.Response, expect: int | None) -> Any:
+        assert answer.status_code == expect if expect else answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture
+async def office(house: Any) -> AsyncIterator[Office]:
+    async with house.staff("wang") as first, house.staff("li") as second:
+        yield Office(house, first, second)
+
+
+@pytest.fixture
+async def closed(office: Office) -> Office:
+    """The concession fund owes the operators 1,000.01 yuan; the card company owes them 500.00 out of what is on cards."""
+    await office.move("s1", 66_667, "subsidy-receivable:concession-fund", "operator-payable:bus-a")
+    await office.move("s2", 33_334, "subsidy-receivable:concession-fund", "operator-payable:bus-b")
+    await office.move("f1", 50_000, "value-on-cards", "operator-payable:metro", Purpose.FARE)
+    await office.house.close()
+    return office
