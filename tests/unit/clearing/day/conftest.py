@@ -66,6 +66,7 @@ class Columnar:
     vault: Any
     batch: int = 4
     engine: Engine | None = None
+    stages: str = ""
 
     def clear(
         self, inputs: WindowInputs, *, memory: Memory | None = None, batches: Iterable[Any] | None = None
@@ -88,7 +89,7 @@ class Columnar:
             held=inputs.context.held,
             decided=inputs.context.decided,
         )
-        return self.workshop(uuid.uuid4().hex).clear(day)
+        return self.workshop(self.stages or uuid.uuid4().hex).clear(day)
 
     def workshop(self, name: str) -> Workshop:
         engine = self.engine or DuckDbEngine(spill=self.folder / "spill")
