@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from card_os.crypto import purse as macs
+from card_os.crypto.authentication import external_cryptogram
 from card_os.crypto.secure_messaging import with_mac
 from card_os.crypto.session import load_session_key
 from card_os.engine import ByteCard, Card, blank_card
@@ -183,6 +184,15 @@ class TestCard:
         )
         mac2 = macs.load_mac2(session, amount_minor=amount_minor, transaction_type=2, terminal=terminal, **moment)
         self._ask(commands.credit_for_load(mac2=mac2, **moment))
+
+    def write_process(self, record: bytes) -> None:
+        """As another city's terminal would leave it; here with the issuer's application key."""
+        key = VAULT.child_key(MasterKey(KeyLabel.APPLICATION), [ISSUER, self.serial[-8:]])
+        self._ask(commands.select_name(names.TRANSIT_AID))
+        challenge = self._ask(commands.get_challenge(8))
+        cryptogram = external_cryptogram(key, challenge)
+        self._ask(commands.external_authenticate(names.KEY_APPLICATION, cryptogram))
+        self._ask(commands.update_record(names.SFI_TRANSIT_PROCESS, 1, record))
 
     def block(self, *, permanent: bool) -> None:
         """As the issuer would, under the application's line protection key."""

@@ -1,11 +1,12 @@
 """Taps on a bus and at gates that go well, and those refused before money is asked for."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from card_os.profile.transit import TransitState
+from card_os.profile.transit import TRANSIT_PROCESS, TransitState, checksum
 from rulebook.messages.devices import DenyEntry, Parameters
 from rulebook.record import Event, Kind, Outcome, Step, Verdict
 from rulebook.tariff import load_tariff
@@ -66,6 +67,29 @@ def test_month_tiers_are_carried_by_the_card(city: Any, noon: datetime) -> None:
         paid.append(city.gate("0115").leave(card.reader, noon + timedelta(minutes=40)).amount.minor)
     assert paid == [500] * 20 + [400] * 13 + [250] * 2
     assert card.process.month_paid_minor == sum(paid) == 20000 - card.balance
+
+
+def test_gates_seal_the_trip_with_its_crc(city: Any, noon: datetime) -> None:
+    card = city.card()
+    city.gate("0101").enter(card.reader, noon)
+    entered = card.process
+    city.gate("0115").leave(card.reader, noon + timedelta(minutes=40))
+    for process in (entered, card.process):
+        assert process.crc == checksum(TRANSIT_PROCESS.encode(process)) != 0
+    assert entered.crc != card.process.crc
+
+
+@pytest.mark.parametrize("crc", [0, 0xFFFFFFFF], ids=["none written", "wrong"])
+def test_a_trip_without_the_right_crc_is_left_and_paid_like_any_other(city: Any, noon: datetime, crc: int) -> None:
+    """Cities differ in it, and a rider must not stay inside for it."""
+    card = city.card()
+    city.gate("0101").enter(card.reader, noon)
+    card.write_process(TRANSIT_PROCESS.encode(replace(card.process, crc=crc)))
+    left = city.gate("0115").leave(card.reader, noon + timedelta(minutes=40))
+    assert (left.ending, left.amount.minor, card.balance) == (Ending.PAID, 500, 4500)
+    assert card.process.crc == checksum(TRANSIT_PROCESS.encode(card.process))
+    outcome = city.records()[-1]
+    assert int.from_bytes(outcome.capp_before[-4:], "big") == crc, "the record shows what stood there"
 
 
 def test_a_bus_ride_leaves_an_open_metro_trip_alone(city: Any, noon: datetime) -> None:
