@@ -16,10 +16,12 @@ from clearing.participants.service import city
 from clearing.reconciliation import applying, intake, paying, settling, standing
 from clearing.reconciliation.tables import BankReportRow, PaymentFileRow
 from clearing.reconciliation.views import (
+    AccountView,
     FileView,
     MatchingView,
     ReportView,
     SettlementView,
+    at_banks,
     file_view,
     matching_view,
     report_view,
@@ -148,6 +150,14 @@ async def upload(message_file: UploadFile, staff: Clerk, here: ServiceDep, momen
     async with here.database.transaction() as session:
         await _taken(session, here, staff, moment, body)
     return RedirectResponse("/bank", 303)
+
+
+@router.get("/bank/accounts")
+async def accounts(_: StaffDep, here: ServiceDep) -> list[AccountView]:
+    """What the bank says and what the books say, book by book."""
+    async with here.database.reading() as session:
+        found = await at_banks(session, await city(session))
+    return [AccountView.model_validate(account, from_attributes=True) for account in found]
 
 
 @router.get("/bank/{book}/matching/dry-run")

@@ -119,6 +119,20 @@ class MatchingView(BaseModel):
     unmatched: list[str]
 
 
+class AccountView(BaseModel):
+    """``AtBank`` as it is answered to programs."""
+
+    book: str
+    number: str
+    state: str
+    closed_on: date | None
+    bank_minor: int
+    ledger_minor: int
+    unmatched_minor: int
+    not_shown_minor: int
+    unexplained_minor: int
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A closed window in a book; ``reached`` is None before its settlement began."""

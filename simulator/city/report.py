@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rulebook.money import Amount
 from simulator.city.auditor import ItemKind
 from simulator.city.day import Diary
 from simulator.city.run import Played
@@ -40,6 +41,7 @@ def show(console: Console, result: Played) -> bool:
     checks = [(check["zh"], check["en"], check["holds"], check["detail"]) for check in result.window["checks"]]
     checks.append(("卡内余额逐卡核对", "every card explained", result.audit.explained, _audit_detail(result)))
     checks.append(("医院与基金对账一致", "hospital and fund agree", *_hospitals_agree(diary)))
+    checks.append(("各账簿已通过银行结清", "every book settled through the bank", *_settled(result)))
     for chinese, english, holds, detail in checks:
         mark = "[green]✓[/]" if holds else "[red]✗[/]"
         console.print(f"{mark} {chinese} {english}: {detail}", highlight=False)
@@ -73,6 +75,15 @@ def _audit_detail(result: Played) -> str:
     }
     items = "".join(f"\n    {words[item.kind]}: {item.transaction} {item.amount_minor} fen" for item in audit.items)
     return f"ledger {audit.ledger_minor} fen, cards {audit.cards_minor} fen{items}"
+
+
+def _settled(result: Played) -> tuple[bool, str]:
+    """Whether every book is paid and its money at the bank is what the ledger says."""
+    money = result.money
+    differences = "".join(f"\n    {each}" for each in money.differences())
+    paid = sum(leg["amount_minor"] for book in money.books for leg in book["legs"])
+    said = f"{len(money.books)} books, {Amount(paid)} yuan paid in and out by a demonstration bank (simulator)"
+    return money.holds, said + differences
 
 
 def _hospitals_agree(diary: Diary) -> tuple[bool, str]:

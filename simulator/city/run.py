@@ -26,16 +26,17 @@ from simulator.city.auditor import Audit, audit, read_ledger
 from simulator.city.chips import CARD_CHIPS, SAM_CHIPS, Factory
 from simulator.city.day import CityDay, Diary
 from simulator.city.fleet import Sam, Unit, enrolled
+from simulator.city.money import SETTLEMENT_DAY, Settled, settle
 from simulator.city.offices import CityClock, Clerk, OfficeRefused, signed_in
 from simulator.city.people import Citizen, citizens
-from simulator.city.places import DAY, ISSUER, METRO_STATIONS, Place, places
+from simulator.city.places import DAY, FUND, ISSUER, METRO_STATIONS, Place, places
 from simulator.city.plan import Extent, plan_day
 from simulator.city.progress import Progress
 from simulator.city.readers import ReaderKind, Readers, readers
 from simulator.city.witness import Witness
 from simulator.services import Services, running_services
 
-OPENING, CLOSING = time(5, 0), time(23, 30)
+OPENING, CLOSING, MORNING = time(5, 0), time(23, 30), time(10, 0)
 COUNTER = 0  # the counter uses the first pair of readers
 WINDOW = 1
 
@@ -59,7 +60,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The day is over and closed; the services still run. ``window`` is clearing's view of the window."""
+    """The day is over, closed, and settled on the morning after; the services still run. ``window`` is clearing's view of the
+    window as it was closed."""
 
     order: Order
     services: Services
@@ -67,6 +69,7 @@ class Played:
     window: dict[str, Any]
     day_statement: bytes
     audit: Audit
+    money: Settled
     apdus: int
     terminals: int
     clerk: Clerk
@@ -88,14 +91,15 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         units = stack.enter_context(city.terminals())
         diary = city.live(cards, units)
         clock.now = max(clock.now, datetime.combine(DAY, CLOSING, BUSINESS_ZONE))
-        clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
-        window, day_statement = city.close(clerk)
+        window, day_statement = city.close()
         with progress.step("audit of every card"):
             movements, ledger_minor = asyncio.run(read_ledger(services.reader))
             by_name = {f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}
             audited = audit(by_name, movements, ledger_minor=ledger_minor)
+        money = city.settle()
+        clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
         apdus = sum(chip.apdus for chip in city.chips)
-        yield Played(order, services, diary, window, day_statement, audited, apdus, len(units), clerk)
+        yield Played(order, services, diary, window, day_statement, audited, money, apdus, len(units), clerk)
 
 
 def _take(folder: Path, stack: ExitStack) -> None:
@@ -204,13 +208,24 @@ class City:
             pass
         return day.diary
 
-    def close(self, clerk: Clerk) -> tuple[dict[str, Any], bytes]:
+    def close(self) -> tuple[dict[str, Any], bytes]:
         """The window closed by two persons; clearing's view of it and the day's statement (CSV)."""
-        with self._progress.step("window closed by two persons"):
+        with self._progress.step("window closed by two persons"), self.sign_in("clearing", "clearing-clerk") as clerk:
             clerk.post(f"/windows/{WINDOW}/closing")
             with self.sign_in("clearing", "clearing-approver") as approver:
                 view = approver.post(f"/windows/{WINDOW}/approval")
-        return view, clerk.get(f"/windows/{WINDOW}/statement.csv").content
+            return view, clerk.get(f"/windows/{WINDOW}/statement.csv").content
+
+    def settle(self) -> Settled:
+        """The morning after: calls, payments and statements, until every book is settled."""
+        self._clock.now = datetime.combine(SETTLEMENT_DAY, MORNING, BUSINESS_ZONE)
+        insured = sum(offices.insured_class_of(person, self._clock.now) != "none" for person in self._people)
+        with (
+            self._progress.step("settled through the bank"),
+            self.sign_in("clearing", "clearing-clerk") as clerk,
+            self.sign_in("clearing", "clearing-approver") as approver,
+        ):
+            return settle(clerk, approver, window=WINDOW, day=SETTLEMENT_DAY, insured={FUND: insured})
 
     def _delivered(self, approver: Clerk, delivery: str, kind: BlankKind, form: int, count: int) -> list[Witness]:
         first = len(self.chips)
