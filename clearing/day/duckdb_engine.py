@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import ibis
-import ibis.expr.types as ir
+import duckdb
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
 
 from clearing.day.proof import Keys, macs_right
 from clearing.day.schema import Columns, Flags
@@ -18,31 +16,33 @@ from clearing.day.schema import Columns, Flags
 class DuckDbEngine:
     """``memory`` and ``threads`` are those of one session, as DuckDB writes them; what does not fit goes to ``spill``."""
 
+    dialect = "duckdb"
+
     def __init__(self, *, spill: Path, memory: str = "1GB", threads: int = 1) -> None:
-        self._settings = {"memory_limit": memory, "threads": threads, "temp_directory": str(spill)}
+        self._settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(spill),
+        }
 
     @contextmanager
     def session(self) -> Iterator[DuckDbSession]:
-        backend = ibis.duckdb.connect(**self._settings)
-        try:
-            yield DuckDbSession(backend)
-        finally:
-            backend.disconnect()
+        with duckdb.connect(config=self._settings) as connection:
+            yield DuckDbSession(connection)
 
     def macs_right(self, entries: Columns, keys: Keys) -> Flags:
         return macs_right(entries, keys)
 
 
 class DuckDbSession:
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
 
-    def table(self, name: str, rows: pa.Table) -> ir.Table:
-        self._backend.con.register(name, rows)
-        return self._backend.table(name)
+    def give(self, name: str, rows: pa.Table) -> None:
+        self._connection.register(name, rows)
 
-    def kept(self, name: str, expression: ir.Table) -> ir.Table:
-        return self._backend.create_table(name, expression, temp=True)
+    def keep(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
 
-    def answer(self, expression: ir.Table) -> pa.Table:
-        return self._backend.to_pyarrow(expression)
+    def ask(self, query: str) -> pa.Table:
+        return self._connection.sql(query).to_arrow_table()

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
-import ibis.expr.types as ir
 import pyarrow as pa
 
-from clearing.day.booking import booked
-from clearing.day.judging import Days, judged
+from clearing.day.plans import Question, odd_plan, plain_plan
 from clearing.day.proof import Keys
 from clearing.day.schema import Columns, Flags
 
+Tables: TypeAlias = Mapping[str, pa.Table]
 Answers: TypeAlias = dict[str, pa.Table]
-
-ENDS = ("row", "reason", "operated_by", "registered", "settled", "held")
-REGISTERS = ("devices", "cards", "loads", "deny")
 
 
 class Session(Protocol):
     """One piece of work; what it was given and what it keeps is gone when it ends."""
 
-    def table(self, name: str, rows: pa.Table) -> ir.Table: ...
+    def give(self, name: str, rows: pa.Table) -> None: ...
 
-    def kept(self, name: str, expression: ir.Table) -> ir.Table:
-        """Computed once for several questions."""
+    def keep(self, name: str, query: str) -> None:
+        """The answer as a table, for several questions."""
         ...
 
-    def answer(self, expression: ir.Table) -> pa.Table: ...
+    def ask(self, query: str) -> pa.Table: ...
 
 
 class Engine(Protocol):
+    """``dialect``: Ibis' name of its SQL."""
+
+    dialect: str
+
     def session(self) -> AbstractContextManager[Session]: ...
 
     def macs_right(self, entries: Columns, keys: Keys) -> Flags:
@@ -39,17 +40,23 @@ class Engine(Protocol):
         ...
 
 
-def judge_and_book(engine: Engine, tables: dict[str, pa.Table], days: Days) -> Answers:
-    """Of plain transactions: ``ends``, and what ``booking.booked`` answers. ``tables``: entries, shares and ``REGISTERS``."""
+def judge_and_book(engine: Engine, tables: Tables) -> Answers:
+    """Of plain transactions: ``ends``, and what ``booking.booked`` answers. ``tables``: those of ``plans.plain_plan``."""
+    plan = plain_plan(engine.dialect)
     with engine.session() as session:
-        given = {name: session.table(name, rows) for name, rows in tables.items()}
-        known = session.kept("judged", judged(given, days))
-        answers = {"ends": session.answer(known.select(*ENDS))}
-        return answers | {name: session.answer(sets) for name, sets in booked(known, given["shares"]).items()}
+        for name, rows in tables.items():
+            session.give(name, rows)
+        session.keep("judged", plan.judged.query)
+        return _answers(session, plan.questions)
 
 
 def book(engine: Engine, claims: pa.Table, shares: pa.Table) -> Answers:
     """The same for claims that were judged one by one."""
     with engine.session() as session:
-        sets = booked(session.table("claims", claims), session.table("shares", shares))
-        return {name: session.answer(expression) for name, expression in sets.items()}
+        session.give("claims", claims)
+        session.give("shares", shares)
+        return _answers(session, odd_plan(engine.dialect))
+
+
+def _answers(session: Session, questions: Mapping[str, Question]) -> Answers:
+    return {name: session.ask(question.query).cast(question.schema) for name, question in questions.items()}

@@ -17,16 +17,15 @@ from clearing.day.booking import CLAIM
 from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
 from clearing.day.counters import Gap, advanced, seen
 from clearing.day.engine import Answers, Engine, book, judge_and_book
-from clearing.day.entries import day_number
 from clearing.day.fares import Fare, merged, shares_table
-from clearing.day.judging import Days
 from clearing.day.keys import keys_of
 from clearing.day.model import Day, Journals
 from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
+from clearing.day.plans import ENTRIES
 from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
 from clearing.day.proof import entry_keys
 from clearing.day.reading import PartFile
-from clearing.day.registers import cards_table, deny_table, devices_table, loads_table
+from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table
 from clearing.day.schema import ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
@@ -116,19 +115,18 @@ class Clerk:
         right = np.zeros(len(ours), dtype=np.bool_)
         claims = taken(entries, proven)
         right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
-        table = arrow(entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right})
-        newest = day_number(inputs.business_day)
+        known = entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right}
         return judge_and_book(
             self.engine,
             {
-                "entries": table,
+                "entries": arrow({name: known[name] for name in ENTRIES.names}),
                 "shares": shares_table(self.fares),
                 "devices": self.devices,
                 "cards": cards,
                 "loads": self.loads,
                 "deny": self.deny,
+                "days": days_table(inputs),
             },
-            Days(newest - inputs.policy.upload_horizon.days, newest),
         )
 
     def _judge_odd(self, entries: Columns, cards: pa.Table) -> OddEnds:

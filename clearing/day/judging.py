@@ -7,7 +7,6 @@ or either alone. Written once in Ibis; what an engine gets are tables of these c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import ibis
@@ -23,30 +22,26 @@ _HOLDS_VALUE = [PRECEDENCE[reason] for reason, rule in RULES.items() if rule.hol
 _NONE = PRECEDENCE[Reason.NONE]
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Business days, counted from 1970, that a window takes records of: the upload horizon's first and its own."""
-
-    oldest: int
-    newest: int
-
-
-def judged(tables: Tables, days: Days) -> ir.Table:
+def judged(tables: Tables) -> ir.Table:
     """``entries`` (of a plain shape, with ``row``, ``ours`` and ``tac_right``) with ``reason`` (its rank), ``settled``,
     ``held`` and what booking needs from the registers."""
-    known = _with_registers(tables).mutate(oldest_day=ibis.literal(days.oldest), newest_day=ibis.literal(days.newest))
+    known = _with_registers(tables)
     claim = (known.kind == Kind.OUTCOME) & (known.outcome == Outcome.DONE)
     reason = ibis.ifelse(claim, _claim_reason(known), _open_reason(known))
     ended = known.mutate(reason=reason.cast("int16"), claim=claim)
     holds = ended.claim & ended.reason.isin(_HOLDS_VALUE) & ~ended.load
     return ended.mutate(
-        settled=ended.claim & (ended.reason == _NONE), held=holds, held_before=ibis.literal(-1, "int64")
+        settled=ended.claim & (ended.reason == _NONE),
+        held=holds,
+        held_before=ibis.literal(-1, "int64"),
+        registered=ended.registered.fill_null(-1),
+        load_posted=ended.load_posted.fill_null(False),
     )
 
 
 def _with_registers(tables: Tables) -> ir.Table:
     entries, devices, cards = tables["entries"], tables["devices"], tables["cards"]
-    known = entries.join(devices, entries.device == devices.number).drop("number")
+    known = entries.join(devices, entries.device == devices.number).drop("number").cross_join(tables["days"])
     known = _looked_up(known, cards.mutate(card_known=True), ["card"])
     known = _looked_up(known, tables["loads"].mutate(load_known=True), ["card", "purse", "load", "card_sequence"])
     return _with_denials(known, tables["deny"])

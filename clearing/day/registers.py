@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clearing.day.entries import rider_number
+from clearing.day.entries import day_number, rider_number
 from clearing.day.keys import bucket_of
-from clearing.day.model import Day, DayInputs
+from clearing.day.model import CARDS, Day, DayInputs
 from clearing.day.moments import datetime_of, first_second
 from clearing.day.schema import NEVER, Columns, arrow, taken
 from clearing.facts.rules import DenyList
@@ -19,7 +19,7 @@ from clearing.verification.context import CardId
 from clearing.verification.rules import EVENTS, is_bound
 from rulebook.deny_list import SPREADING
 
-_DEVICES = pa.schema(
+DEVICES = pa.schema(
     [
         ("number", pa.int32()),
         ("device_known", pa.bool_()),
@@ -32,7 +32,7 @@ _DEVICES = pa.schema(
         ("spreading", pa.int64()),  # seconds from the report of a denied card to force
     ]
 )
-_LOADS = pa.schema(
+LOADS = pa.schema(
     [
         ("card", pa.binary(18)),
         ("purse", pa.int16()),
@@ -42,7 +42,9 @@ _LOADS = pa.schema(
         ("load_posted", pa.bool_()),
     ]
 )
-_DENY = pa.schema(
+REGISTERED_CARDS = CARDS.append(pa.field("registered", pa.int8()))  # the rider class as a number, too
+DAYS = pa.schema([("oldest_day", pa.int32()), ("newest_day", pa.int32())])  # of which a window takes records: one row
+DENY = pa.schema(
     [
         ("denied_card", pa.binary(18)),
         ("denied_from", pa.int64()),
@@ -55,10 +57,10 @@ _DENY = pa.schema(
 
 def devices_table(day: Day) -> pa.Table:
     rows = [_NOT_ENROLLED | {"number": number} | _facts(name, day) for number, name in enumerate(day.devices)]
-    return pa.Table.from_pylist(rows, schema=_DEVICES)
+    return pa.Table.from_pylist(rows, schema=DEVICES)
 
 
-_NOT_ENROLLED: dict[str, Any] = {field.name: False if pa.types.is_boolean(field.type) else 0 for field in _DEVICES}
+_NOT_ENROLLED: dict[str, Any] = {field.name: False if pa.types.is_boolean(field.type) else 0 for field in DEVICES}
 _NOT_ENROLLED["operated_by"] = -1
 
 
@@ -78,6 +80,13 @@ def _facts(name: str, day: Day) -> dict[str, Any]:
     }
 
 
+def days_table(inputs: DayInputs) -> pa.Table:
+    newest = day_number(inputs.business_day)
+    return pa.Table.from_pylist(
+        [{"oldest_day": newest - inputs.policy.upload_horizon.days, "newest_day": newest}], schema=DAYS
+    )
+
+
 def loads_table(inputs: DayInputs) -> pa.Table:
     rows = [
         {
@@ -90,7 +99,7 @@ def loads_table(inputs: DayInputs) -> pa.Table:
         }
         for id_, load in sorted(inputs.loads.items())
     ]
-    return pa.Table.from_pylist(rows, schema=_LOADS)
+    return pa.Table.from_pylist(rows, schema=LOADS)
 
 
 def deny_table(deny: DenyList) -> pa.Table:
@@ -100,7 +109,7 @@ def deny_table(deny: DenyList) -> pa.Table:
         reports.setdefault((change.issuer, change.serial), set()).add(first_second(change.reported_at))
     of_card = _changes_by_card(deny)
     rows = [row for card, times in sorted(reports.items()) for row in _denials(card, sorted(times), of_card[card])]
-    return pa.Table.from_pylist(rows, schema=_DENY)
+    return pa.Table.from_pylist(rows, schema=DENY)
 
 
 def _changes_by_card(deny: DenyList) -> dict[CardId, DenyList]:
@@ -128,7 +137,7 @@ def _denials(card: CardId, times: list[int], deny: DenyList) -> list[dict[str, A
 
 
 def cards_table(cards: pa.Table) -> pa.Table:
-    """``CARDS`` with the rider class as a number, too."""
+    """``REGISTERED_CARDS``."""
     classes = cards.column("rider_class").combine_chunks().dictionary_encode()
     numbers = pa.array([rider_number(name) for name in classes.dictionary.to_pylist()], pa.int8())
     return cards.append_column("registered", numbers.take(classes.indices))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
-from ibis.backends.pyspark import Backend
 from pyspark.sql import DataFrame, SparkSession
 
 from clearing.day.proof import KEY_LENGTH, PROOF, Keys, macs_right
@@ -20,13 +16,14 @@ from clearing.day.schema import Columns, Flags, arrow, arrow_column, columns_of_
 class SparkEngine:
     """On a session that the caller made and stops."""
 
+    dialect = "pyspark"
+
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        self._backend: Backend = ibis.pyspark.connect(spark)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        session = Session(self._spark, self._backend)
+        session = Session(self._spark.newSession())
         try:
             yield session
         finally:
@@ -59,38 +56,26 @@ def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 class Session:
-    def __init__(self, spark: SparkSession, backend: Backend) -> None:
+    """Of its own: several may have tables of one name."""
+
+    def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        self._backend = backend
-        self._prefix = f"day_{uuid.uuid4().hex}_"
-        self._views: list[str] = []
-        self._cached: list[DataFrame] = []
+        self._kept: list[DataFrame] = []
 
-    def table(self, name: str, rows: pa.Table) -> ir.Table:
-        return self._view(name, self._spark.createDataFrame(_plain(rows)))
+    def give(self, name: str, rows: pa.Table) -> None:
+        self._spark.createDataFrame(_plain(rows)).createOrReplaceTempView(name)
 
-    def kept(self, name: str, expression: ir.Table) -> ir.Table:
-        frame = self._frame(expression).cache()
-        self._cached.append(frame)
-        return self._view(name, frame)
+    def keep(self, name: str, query: str) -> None:
+        frame = self._spark.sql(query).cache()
+        frame.createOrReplaceTempView(name)
+        self._kept.append(frame)
 
-    def answer(self, expression: ir.Table) -> pa.Table:
-        return self._frame(expression).toArrow()
+    def ask(self, query: str) -> pa.Table:
+        return self._spark.sql(query).toArrow()
 
     def close(self) -> None:
-        for frame in self._cached:
+        for frame in self._kept:
             frame.unpersist()
-        for view in self._views:
-            self._spark.catalog.dropTempView(view)
-
-    def _frame(self, expression: ir.Table) -> DataFrame:
-        return self._spark.sql(str(ibis.to_sql(expression, dialect="pyspark")))
-
-    def _view(self, name: str, frame: DataFrame) -> ir.Table:
-        view = self._prefix + name
-        frame.createOrReplaceTempView(view)
-        self._views.append(view)
-        return self._backend.table(view)
 
 
 def _plain(table: pa.Table) -> pa.Table:
