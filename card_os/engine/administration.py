@@ -11,7 +11,7 @@ from card_os.engine.identity_state import IdentityState
 from card_os.engine.identity_store import container_size
 from card_os.engine.refusal import Refusal
 from card_os.engine.security import decipher, require_access, unprotected
-from card_os.profile.files import KeyType, Protection, Structure
+from card_os.profile.files import SAM_LEVELS, SAM_USAGES, KeyType, Protection, SamUse, Structure, sam_usage
 from card_os.profile.personalisation import HEADER, KEY_LENGTH, PIN_LENGTHS
 from card_os.wire.identifiers import DEPOSIT_FILE, PURSE_FILE
 
@@ -127,7 +127,7 @@ def erase_directory(context: Context) -> bytes:
     if directory is context.files.master_file:
         raise Refusal(0x6A81)
     require_access(context, directory.erase)
-    if directory.purses or key_types(directory, KeyType.SAM_PURCHASE):
+    if directory.purses or any(key_types(directory, usage) for usage in _SAM_MASTERS):
         raise Refusal(0x6985)
     context.session.select(directory)
     context.session.identity = IdentityState()  # it outlives SELECT of the same DF, but not the keys that were proved
@@ -164,7 +164,8 @@ def _key_data(context: Context, command: commands.WriteKey) -> tuple[bytes, byte
     return header, value
 
 
-_KEY_TYPES = frozenset(bytes((key_type,)) for key_type in KeyType)
+_KEY_TYPES = frozenset(bytes((key_type,)) for key_type in (*KeyType, *SAM_USAGES))
+_SAM_MASTERS = [sam_usage(SamUse.PURCHASE, levels) for levels in SAM_LEVELS]
 
 
 def _replace(context: Context, known: Key, header: bytes, value: bytes) -> None:

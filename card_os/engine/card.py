@@ -138,5 +138,7 @@ def _perform(context: Context, command: commands.Command) -> bytes:
             return sam.begin_session(context, command)
         case commands.SamEncrypt():
             return sam.encrypt(context, command)
+        case commands.SamMac():
+            return sam.mac(context, command)
         case _:
             raise AssertionError(f"{type(command).__name__} has no handler")

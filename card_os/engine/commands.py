@@ -228,6 +228,9 @@ class GetTransactionProve:
 
 @dataclass(frozen=True, slots=True)
 class SamInitialize:
+    """``factors`` as they come: the card's first, then with a key of two levels the issuer's."""
+
+    factors: tuple[bytes, ...]
     card_random: bytes
     offline_sequence: int
     amount_minor: int
@@ -236,8 +239,6 @@ class SamInitialize:
     time: bytes
     key_version: int
     algorithm: int
-    serial: bytes
-    issuer: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +248,26 @@ class SamCredit:
 
 @dataclass(frozen=True, slots=True)
 class SamSession:
+    """INIT FOR DESCRYPT, and the social-security form of it. ``factors`` as they come: the card's first. ``random`` makes
+    a session key of the child; without it the child itself is used."""
+
+    usage: int
     key_id: int
-    card_factor: bytes
-    city_factor: bytes
+    factors: tuple[bytes, ...]
     random: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SamEncrypt:
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SamMac:
+    """``blocks`` is padded; ``iv`` one block of 3DES."""
+
+    iv: bytes
+    blocks: bytes
 
 
 Command: TypeAlias = (
@@ -292,4 +304,5 @@ Command: TypeAlias = (
     | SamCredit
     | SamSession
     | SamEncrypt
+    | SamMac
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from card_os.engine.refusal import Refusal
 from card_os.engine.store import HEAP, Store, fits
-from card_os.profile.files import KeyType, Protection, Structure
+from card_os.profile.files import Protection, Structure
 from card_os.wire.identifiers import PURSE_FILE
 
 _OBJECT = struct.Struct(">BHHBBBBIH")
@@ -205,6 +205,6 @@ def _enter(directory: Directory, file: ElementaryFile) -> None:
         directory.by_sfi[file.sfi] = file
 
 
-def key_types(directory: Directory, key_type: KeyType) -> list[int]:
+def key_types(directory: Directory, key_type: int) -> list[int]:
     """The ids of every key of that type, in the order of their writing."""
     return [key_id for kind, key_id in directory.keys if kind == key_type]

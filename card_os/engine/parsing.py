@@ -10,6 +10,7 @@ from card_os.crypto.secret import Secret
 from card_os.crypto.suites import MAC_LENGTH
 from card_os.engine import commands
 from card_os.engine.refusal import Refusal
+from card_os.profile.files import SAM_USAGES, SamUse, sam_usage
 from card_os.wire.apdu import CommandApdu
 from card_os.wire.commands import ELECTRONIC_DEPOSIT, ELECTRONIC_PURSE, UNBLOCK_PIN_INS, UNBLOCK_PIN_P1
 
@@ -17,7 +18,9 @@ _INITIALIZE = struct.Struct(">BI6s")
 _UPDATE = struct.Struct(">B6s")
 _CREDIT = struct.Struct(">4s3s4s")
 _DEBIT = struct.Struct(">I4s3s4s")
-_SAM_INITIALIZE = struct.Struct(">4sHIB4s3sBB8s8s")
+_SAM_INITIALIZE = struct.Struct(">4sHIB4s3sBB")
+_FACTOR = 8
+_ENCRYPT, _MAC = 0x00, 0x05  # P1 of DES CRYPT
 _SECURE = 0x04
 _FOLLOWING = 0x02
 _ELEMENTARY = 0x02
@@ -242,8 +245,13 @@ def _prove(apdu: CommandApdu) -> commands.Command:
 
 def _sam_initialize(apdu: CommandApdu) -> commands.Command:
     _parameters(apdu, 0, 0)
-    _length(apdu, _SAM_INITIALIZE.size)
-    return commands.SamInitialize(*_SAM_INITIALIZE.unpack(apdu.data))
+    _length(apdu, _SAM_INITIALIZE.size + _FACTOR, _SAM_INITIALIZE.size + 2 * _FACTOR)
+    head, factors = apdu.data[: _SAM_INITIALIZE.size], apdu.data[_SAM_INITIALIZE.size :]
+    return commands.SamInitialize(_factors(factors), *_SAM_INITIALIZE.unpack(head))
+
+
+def _factors(data: bytes) -> tuple[bytes, ...]:
+    return tuple(data[at : at + _FACTOR] for at in range(0, len(data), _FACTOR))
 
 
 def _sam_credit(apdu: CommandApdu) -> commands.Command:
@@ -253,17 +261,36 @@ def _sam_credit(apdu: CommandApdu) -> commands.Command:
 
 
 def _sam_session(apdu: CommandApdu) -> commands.Command:
-    _parameters(apdu, 0x48)
-    _length(apdu, 24)
-    return commands.SamSession(apdu.p2, apdu.data[:8], apdu.data[8:16], apdu.data[16:])
+    """The social-security form: the random is always there."""
+    _require(apdu.p1 in _SOCIAL_USAGES, 0x6A86)
+    return _with_random(apdu, _SOCIAL_USAGES[apdu.p1])
 
 
-def _sam_encrypt(apdu: CommandApdu) -> commands.Command:
-    _parameters(apdu, 0, 0)
-    _length(apdu, 8)
-    return commands.SamEncrypt(apdu.data)
+def _with_random(apdu: CommandApdu, levels: int) -> commands.Command:
+    _length(apdu, _FACTOR * (levels + 1))
+    *factors, random = _factors(apdu.data)
+    return commands.SamSession(apdu.p1, apdu.p2, tuple(factors), random)
 
 
+def _sam_descrypt(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 in SAM_USAGES, 0x6A86)
+    levels = apdu.p1 >> 5
+    if len(apdu.data) > _FACTOR * levels:
+        return _with_random(apdu, levels)
+    _length(apdu, _FACTOR * levels)
+    return commands.SamSession(apdu.p1, apdu.p2, _factors(apdu.data), b"")
+
+
+def _sam_crypt(apdu: CommandApdu) -> commands.Command:
+    _require(apdu.p1 in (_ENCRYPT, _MAC) and apdu.p2 == 0, 0x6A86)
+    _require(bool(apdu.data) and not len(apdu.data) % _FACTOR, 0x6700)
+    if apdu.p1 == _ENCRYPT:
+        return commands.SamEncrypt(apdu.data)
+    _require(len(apdu.data) > _FACTOR, 0x6700)
+    return commands.SamMac(apdu.data[:_FACTOR], apdu.data[_FACTOR:])
+
+
+_SOCIAL_USAGES = {sam_usage(SamUse.MAC_AND_ENCRYPTION, levels): levels for levels in (1, 2)}
 _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x00, 0xA4): _select,
     (0x00, 0xB0): _read_binary,
@@ -298,6 +325,7 @@ _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x80, 0x70): _sam_initialize,
     (0x80, 0x72): _sam_credit,
     (0xBF, 0xDE): _sam_session,
-    (0x80, 0xFA): _sam_encrypt,
+    (0x80, 0x1A): _sam_descrypt,
+    (0x80, 0xFA): _sam_crypt,
 }
 _CLASSES = frozenset(cla for cla, _ in _PARSERS)

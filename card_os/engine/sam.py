@@ -1,4 +1,4 @@
-"""The PSAM's side of a purchase, and the hospital PSAM's session (standards.md §3, §5.5)."""
+"""The PSAM's side of a purchase, and its general keys: INIT FOR DESCRYPT, DES CRYPT (standards.md §3, §5.5)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import hmac
 import struct
 
 from card_os.crypto import purse as macs
+from card_os.crypto.mac import fold, retail_mac
 from card_os.crypto.purse import TransactionType
 from card_os.crypto.session import purchase_session_key
-from card_os.crypto.suites import SUITES
+from card_os.crypto.suites import MAC_LENGTH, SUITES, TRIPLE_DES
 from card_os.engine import commands
 from card_os.engine.context import Context
 from card_os.engine.files import ElementaryFile, Key, key_types
 from card_os.engine.refusal import Refusal
 from card_os.engine.security import require_key, suite_of
-from card_os.engine.state import SamTransaction
-from card_os.profile.files import KeyType
+from card_os.engine.state import SamKey, SamTransaction
+from card_os.profile.files import SamUse, sam_usage
 from card_os.wire.identifiers import SFI_SAM_TERMINAL, SFI_SAM_TRANSACTION_NUMBER
 
 _NUMBER = struct.Struct(">I")
+_USE = 0x1F  # of the usage byte
+CRYPTOGRAM = 8
+_ENCRYPTING = frozenset({SamUse.ENCRYPTION, SamUse.MAC_AND_ENCRYPTION})
+_AUTHENTICATING = frozenset({SamUse.TAC, SamUse.MAC, SamUse.MAC_AND_ENCRYPTION})
 _LAST_NUMBER = 0xFFFFFFFF
 _TYPES = frozenset(
     {
@@ -41,7 +46,7 @@ def initialize(context: Context, command: commands.SamInitialize) -> bytes:
     if number == _LAST_NUMBER:
         raise Refusal(0x9402)
     session_key = purchase_session_key(
-        suite.child(master.value, (command.issuer, command.serial)),
+        suite.child(master.value, command.factors[::-1]),
         card_random=command.card_random,
         offline_sequence=command.offline_sequence,
         terminal_sequence=number,
@@ -63,9 +68,10 @@ def initialize(context: Context, command: commands.SamInitialize) -> bytes:
 
 def _purchase_master(context: Context, command: commands.SamInitialize) -> Key:
     directory = context.session.directory
+    usage = sam_usage(SamUse.PURCHASE, len(command.factors))
     if command.algorithm in SUITES:
-        for key_id in key_types(directory, KeyType.SAM_PURCHASE):
-            key = require_key(context, directory, KeyType.SAM_PURCHASE, key_id)
+        for key_id in key_types(directory, usage):
+            key = require_key(context, directory, usage, key_id)
             if (key.version, key.algorithm) == (command.key_version, command.algorithm):
                 return key
     raise Refusal(0x9403)
@@ -101,17 +107,44 @@ def credit(context: Context, command: commands.SamCredit) -> bytes:
 
 
 def begin_session(context: Context, command: commands.SamSession) -> bytes:
-    """SESK = 3DES(child of the master at city, then card, random)."""
-    master = require_key(context, context.session.directory, KeyType.SAM_SESSION, command.key_id)
-    suite = suite_of(master)
-    child = suite.child(master.value, (command.city_factor, command.card_factor))
-    context.session.sam_key = suite.session_key(child, command.random), suite
+    """INIT FOR DESCRYPT: the child of a master at the factors, the one that comes last first (standards.md §2.5). Refuses with
+    6A88, 6982, 6985 (a purchase key computes nothing but MAC1; ours: one for MAC and encryption, as the social-internal
+    master is, computes on what somebody chooses under a session key only)."""
+    master = require_key(context, context.session.directory, command.usage, command.key_id)
+    suite, use = suite_of(master), SamUse(command.usage & _USE)
+    if use is SamUse.PURCHASE or (use is SamUse.MAC_AND_ENCRYPTION and not command.random):
+        raise Refusal(0x6985)
+    child = suite.child(master.value, command.factors[::-1])
+    if use is SamUse.TAC:
+        if suite is not TRIPLE_DES:
+            raise Refusal(0x6985)  # ours: nothing says how another suite's TAC is made in steps
+        child = fold(child)
+    context.session.sam_key = SamKey(suite.session_key(child, command.random) if command.random else child, suite, use)
     return b""
 
 
 def encrypt(context: Context, command: commands.SamEncrypt) -> bytes:
-    """Refuses with 6985 where no session was begun."""
-    if context.session.sam_key is None:
+    """DES CRYPT 00. Eight bytes are an authentication's, of whatever suite; more are whole blocks. Refuses with 6985 where no
+    session was begun or its key does not encrypt, 6700."""
+    key = _key_for(context, _ENCRYPTING)
+    if len(command.data) == CRYPTOGRAM:
+        return key.suite.cryptogram(key.value, command.data)
+    if len(command.data) % key.suite.block:
+        raise Refusal(0x6700)
+    return key.suite.encrypt(key.value, command.data)
+
+
+def mac(context: Context, command: commands.SamMac) -> bytes:
+    """DES CRYPT 05, 3DES only: ISO/IEC 9797-1 algorithm 3, or algorithm 1 where the key has 8 bytes (a folded TAC key, a
+    session key); the left 4 bytes. Refuses with 6985."""
+    key = _key_for(context, _AUTHENTICATING)
+    if key.suite is not TRIPLE_DES:
         raise Refusal(0x6985)
-    key, suite = context.session.sam_key
-    return suite.cryptogram(key, command.data)
+    return retail_mac(key.value, command.blocks, command.iv)[:MAC_LENGTH]
+
+
+def _key_for(context: Context, uses: frozenset[SamUse]) -> SamKey:
+    key = context.session.sam_key
+    if key is None or key.use not in uses:
+        raise Refusal(0x6985)
+    return key

@@ -31,9 +31,7 @@ def require_access(context: Context, access: int) -> None:
         raise Refusal(0x6982)
 
 
-def require_key(
-    context: Context, directory: Directory, key_type: KeyType, key_id: int, *, missing: int = 0x6A88
-) -> Key:
+def require_key(context: Context, directory: Directory, key_type: int, key_id: int, *, missing: int = 0x6A88) -> Key:
     """Refuses with ``missing``, and with 6982 where the key's use is not allowed."""
     key = context.files.key(directory, key_type, key_id)
     if key is None:

@@ -12,6 +12,7 @@ from card_os.engine.files import Directory, ElementaryFile
 from card_os.engine.identity_state import IdentityState
 from card_os.engine.refusal import Refusal
 from card_os.engine.store import Change
+from card_os.profile.files import SamUse
 
 
 @unique
@@ -82,6 +83,15 @@ class SamTransaction:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class SamKey:
+    """A diversified key of the PSAM, or the session key made of it, and what it may be used for."""
+
+    value: Secret
+    suite: Suite
+    use: SamUse
+
+
 @dataclass(slots=True)
 class Session:
     """Volatile; a new one at every reset. ``challenge`` serves the command after GET CHALLENGE and no other."""
@@ -95,7 +105,7 @@ class Session:
     transaction: PurseTransaction | None = None
     capp_cache: dict[tuple[int, int], list[Change]] = field(default_factory=dict)
     sam: SamTransaction | None = None
-    sam_key: tuple[Secret, Suite] | None = None
+    sam_key: SamKey | None = None
     identity: IdentityState = field(default_factory=IdentityState)
 
     def select(self, directory: Directory) -> None:

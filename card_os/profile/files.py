@@ -51,6 +51,28 @@ class KeyType(IntEnum):
     SAM_SESSION = 0x48
 
 
+@unique
+class SamUse(IntEnum):
+    """The low five bits of a PSAM key's usage byte (standards.md §3): what a key may compute once it is diversified."""
+
+    PURCHASE = 0x02
+    TAC = 0x04  # folded by the PSAM itself: also the PIN reload key
+    MAC = 0x06
+    ENCRYPTION = 0x07
+    MAC_AND_ENCRYPTION = 0x08
+
+
+SAM_LEVELS = (0, 1, 2)
+"""How often a PSAM key is diversified: the high three bits of its usage byte. A third level has no form of 80 1A."""
+
+
+def sam_usage(use: SamUse, levels: int) -> int:
+    return levels << 5 | use
+
+
+SAM_USAGES = frozenset(sam_usage(use, levels) for use in SamUse for levels in SAM_LEVELS)
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Who may read and who may write."""

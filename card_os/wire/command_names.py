@@ -39,7 +39,7 @@ _PROPRIETARY: dict[int, str] = {
     0x0E: "ERASE DF",
     0x16: "CARD BLOCK",
     0x18: "APPLICATION UNBLOCK",
-    0x1A: "DELIVERY KEY",
+    0x1A: "INIT FOR DESCRYPT",
     0x1E: "APPLICATION BLOCK",
     0x50: "INITIALIZE",
     0x52: "CREDIT FOR LOAD",
@@ -52,9 +52,9 @@ _PROPRIETARY: dict[int, str] = {
     0x72: "CREDIT SAM FOR PURCHASE",
     0xD4: "WRITE KEY",
     0xDC: "UPDATE CAPP DATA CACHE",
-    0xDE: "DELIVERY SESSION KEY",
+    0xDE: "GENERATE SESSION KEY",
     0xE0: "CREATE FILE",
-    0xFA: "SAM ENCRYPT",
+    0xFA: "DES CRYPT",
 }
 _INITIALIZE: dict[int, str] = {
     0x00: "INITIALIZE FOR LOAD",

@@ -6,6 +6,7 @@ Amounts are fen; ``terminal`` is the PSAM's 6 bytes, ``date`` 4 and ``time`` 3 B
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,9 +190,21 @@ def sam_social_session(*, card_factor: bytes, city_factor: bytes, random: bytes)
     return CommandApdu(0xBF, 0xDE, 0x48, 0x12, card_factor + city_factor + random)
 
 
+def sam_session(*, usage: int, key_id: int, factors: Sequence[bytes], random: bytes = b"") -> CommandApdu:
+    """INIT FOR DESCRYPT: the key for the next DES CRYPT. ``factors`` of 8 bytes, the card's first, as many as the levels in
+    ``usage``; with ``random`` (8 bytes) its session key (standards.md §3)."""
+    return CommandApdu(0x80, 0x1A, usage, key_id, b"".join(factors) + random)
+
+
 def sam_encrypt(data: bytes) -> CommandApdu:
-    """80 FA: 8 bytes under the session key of ``sam_social_session``; equals the card's internal authentication."""
-    return CommandApdu(0x80, 0xFA, 0x00, 0x00, data, 8)
+    """DES CRYPT 00: whole blocks under the key begun before. Eight bytes after ``sam_social_session`` equal the card's internal
+    authentication."""
+    return CommandApdu(0x80, 0xFA, 0x00, 0x00, data, len(data))
+
+
+def sam_mac(iv: bytes, padded: bytes) -> CommandApdu:
+    """DES CRYPT 05: ``iv`` 8 bytes, ``padded`` whole blocks. Answer: 4 bytes."""
+    return CommandApdu(0x80, 0xFA, 0x05, 0x00, iv + padded, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -317,6 +317,11 @@ def _sam_encrypt(b: Bench) -> CommandApdu:
     return cmd.sam_encrypt(bytes(8))
 
 
+def _sam_mac(b: Bench) -> CommandApdu:
+    b.hospital.send(_sam_session(b))
+    return cmd.sam_mac(bytes(8), bytes(8))
+
+
 def _internal(b: Bench) -> CommandApdu:
     b.card.send(cmd.select_name(names.SOCIAL_AID))
     return cmd.internal_authenticate(names.KEY_SOCIAL_INTERNAL, bytes(8), bytes(8))
@@ -347,6 +352,7 @@ WRITES_NOTHING: dict[type, Row] = {
         Row(commands.SamInitialize, _sam_initialize, on="sam"),
         Row(commands.SamSession, _sam_session, on="hospital"),
         Row(commands.SamEncrypt, _sam_encrypt, on="hospital"),
+        Row(commands.SamMac, _sam_mac, on="hospital"),
         *(Row(of, prepare, on="identity") for of, prepare in identity.QUIET),
     )
 }

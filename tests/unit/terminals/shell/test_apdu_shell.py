@@ -219,7 +219,7 @@ def test_a_piped_file_is_read_line_by_line(desk, monkeypatch):
         ("00DC01D4", "UPDATE RECORD"),
         ("84DC01D4", "UPDATE RECORD"),
         ("841E0000", "APPLICATION BLOCK"),
-        ("BFDE4812", "DELIVERY SESSION KEY"),
+        ("BFDE4812", "GENERATE SESSION KEY"),
         ("00EE0000", "unknown command"),
         ("80EE0000", "unknown command"),
     ],
