@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from backoffice.staff import Staff
 from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.demonstration import SETTLEMENT
 from clearing.participants.service import city
-from clearing.reconciliation import applying, intake, paying, settling, standing
+from clearing.reconciliation import applying, failing, intake, paying, settling, standing
 from clearing.reconciliation.tables import BankReportRow, PaymentFileRow
 from clearing.reconciliation.views import (
     AccountView,
@@ -119,6 +119,37 @@ async def withdrawal(file: str, request: Request, staff: Clerk, here: ServiceDep
     async with here.database.transaction() as session:
         row = await paying.withdraw(session, file)
         await here.accounts.record(session, now=moment, actor=staff.name, act="payment file withdrawn", subject=file)
+        return _of_file(request, row)
+
+
+@router.post("/payments/{payment}/failure", response_model=FileView)
+async def failure(
+    payment: str,
+    request: Request,
+    staff: Clerk,
+    here: ServiceDep,
+    moment: Now,
+    reason: Annotated[str, Form(max_length=2000)],
+) -> FileView | Response:
+    """The first person: the bank will not execute it."""
+    async with here.database.transaction() as session:
+        row = await failing.propose(session, payment, reason, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="payment failure proposed", subject=payment
+        )
+        return _of_file(request, row)
+
+
+@router.post("/payments/{payment}/failure-approval", response_model=FileView)
+async def failure_approval(
+    payment: str, request: Request, staff: Clerk, here: ServiceDep, moment: Now
+) -> FileView | Response:
+    """The second person: the money may be ordered anew."""
+    async with here.database.transaction() as session:
+        row = await failing.approve(session, payment, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="payment failure approved", subject=payment
+        )
         return _of_file(request, row)
 
 

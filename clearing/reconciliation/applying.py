@@ -17,7 +17,7 @@ from clearing.participants.service import city
 from clearing.reconciliation import breaks, queries, standing
 from clearing.reconciliation.intake import WRONG
 from clearing.reconciliation.matching import Match, Matching, Part, Target, TargetKind, match
-from clearing.reconciliation.progress import Direction, FileState, progress
+from clearing.reconciliation.progress import Direction, FileState, not_failed, progress
 from clearing.reconciliation.settling import at_bank, settle_if_complete
 from clearing.reconciliation.standing import BankState
 from clearing.reconciliation.tables import AllocationRow, BookRow, PaymentFileRow, PaymentRow
@@ -80,7 +80,7 @@ async def _pending(session: AsyncSession, book: str) -> list[BookRow]:
 async def _payments(session: AsyncSession, book: str) -> list[Target]:
     released = select(PaymentRow).join(PaymentFileRow, PaymentFileRow.id == PaymentRow.file)
     released = released.where(PaymentFileRow.book == book, PaymentFileRow.state == FileState.RELEASED)
-    rows = (await session.scalars(released.order_by(PaymentRow.id))).all()
+    rows = await not_failed(session, (await session.scalars(released.order_by(PaymentRow.id))).all())
     paid = await queries.allocated(session, TargetKind.PAYMENT, [row.id for row in rows])
     return [
         Target(

@@ -11,7 +11,8 @@ from clearing.cases.rules import CaseKind
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import applying, queries, settling
-from clearing.reconciliation.progress import progress
+from clearing.reconciliation.matching import TargetKind
+from clearing.reconciliation.progress import FileState, progress
 from clearing.reconciliation.views import KINDS, RULES, STATES, at_banks, listed
 from clearing.settlement.api import existing
 
@@ -35,6 +36,10 @@ async def settlement(number: int, book: str, request: Request, staff: StaffDep, 
         row = await queries.book_row(session, number, book)
         reached = await progress(session, row) if row is not None else None
         files = await queries.files(session, number, book)
+        payments = await queries.payments(session, [file.id for file in files if file.state == FileState.RELEASED])
+        names_of_payments = [payment.id for payment in payments]
+        shown = await queries.allocated(session, TargetKind.PAYMENT, names_of_payments)
+        failures = await queries.failures(session, names_of_payments)
     return here.page(
         request,
         "settlement.html",
@@ -43,6 +48,9 @@ async def settlement(number: int, book: str, request: Request, staff: StaffDep, 
         row=row,
         reached=reached,
         files=files,
+        payments=payments,
+        shown=shown,
+        failures=failures,
         staff=staff,
         states=STATES,
         names=_names(of),

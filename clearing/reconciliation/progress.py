@@ -119,7 +119,7 @@ def file_id(window: int, book: str, number: int) -> str:
 async def progress(session: AsyncSession, row: BookRow) -> BookProgress:
     files = await queries.files(session, row.window, row.book)
     standing = [file for file in files if file.state != FileState.WITHDRAWN]
-    payments = await queries.payments(session, [file.id for file in standing])
+    payments = await not_failed(session, await queries.payments(session, [file.id for file in standing]))
     return BookProgress(
         window=row.window,
         book=row.book,
@@ -127,6 +127,13 @@ async def progress(session: AsyncSession, row: BookRow) -> BookProgress:
         own_minor=row.own_minor,
         legs=await _legs(session, row, payments),
     )
+
+
+async def not_failed(session: AsyncSession, payments: Sequence[PaymentRow]) -> list[PaymentRow]:
+    """Without those that two persons have given up."""
+    failures = await queries.failures(session, [payment.id for payment in payments])
+    given_up = {name for name, row in failures.items() if row.approved_by is not None}
+    return [payment for payment in payments if payment.id not in given_up]
 
 
 async def _legs(session: AsyncSession, row: BookRow, payments: Sequence[PaymentRow]) -> tuple[Leg, ...]:

@@ -15,6 +15,7 @@ from clearing.reconciliation.tables import (
     BankReportRow,
     BankStandingRow,
     BookRow,
+    FailureRow,
     LegRow,
     PaymentFileRow,
     PaymentRow,
@@ -42,6 +43,12 @@ async def files(session: AsyncSession, window: int, book: str) -> Sequence[Payme
 async def payments(session: AsyncSession, file_ids: Iterable[str]) -> Sequence[PaymentRow]:
     found = select(PaymentRow).where(PaymentRow.file.in_(list(file_ids)))
     return (await session.scalars(found.order_by(PaymentRow.id))).all()
+
+
+async def failures(session: AsyncSession, payment_ids: Iterable[str]) -> dict[str, FailureRow]:
+    """By payment, approved or not."""
+    found = select(FailureRow).where(FailureRow.payment.in_(list(payment_ids)))
+    return {row.payment: row for row in await session.scalars(found)}
 
 
 async def allocated(session: AsyncSession, kind: str, targets: Iterable[str]) -> dict[str, int]:

@@ -97,6 +97,23 @@ class PaymentRow(Base):
     account: Mapped[str]
 
 
+class FailureRow(Base):
+    """A released payment that the bank will not execute; approved, its reservation is given back and it may be ordered anew."""
+
+    __tablename__ = "payment_failure"
+    __table_args__ = (
+        CheckConstraint("approved_by IS NULL OR approved_by <> proposed_by", name="two_persons"),
+        ForeignKeyConstraint(["payment"], [PaymentRow.id]),
+    )
+
+    payment: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    proposed_by: Mapped[str]
+    proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    approved_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class BankReportRow(Base):
     """A statement or advice as it came. ``state``: accepted, or wrong: then none of its entries was taken. ``number`` counts
     the reports of a book in the order in which they were judged; one that was wrong is judged anew when it comes again."""

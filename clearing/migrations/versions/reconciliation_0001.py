@@ -17,6 +17,7 @@ _RIGHTS = {
     "settlement_leg": "SELECT, INSERT",
     "payment_file": "SELECT, INSERT, UPDATE",
     "payment": "SELECT, INSERT",
+    "payment_failure": "SELECT, INSERT, UPDATE (approved_by, approved_at)",
     "bank_report": "SELECT, INSERT, UPDATE",
     "bank_entry": "SELECT, INSERT, UPDATE (statement)",
     "bank_allocation": "SELECT, INSERT",
@@ -111,6 +112,21 @@ def upgrade() -> None:
         schema="clearing",
     )
     op.create_index("payment_by_file", "payment", ["file"], schema="clearing")
+    op.create_table(
+        "payment_failure",
+        sa.Column("payment", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("proposed_by", sa.String(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "approved_by IS NULL OR approved_by <> proposed_by", name=op.f("ck_payment_failure_two_persons")
+        ),
+        sa.ForeignKeyConstraint(["payment"], ["clearing.payment.id"], name=op.f("fk_payment_failure_payment")),
+        sa.PrimaryKeyConstraint("payment", name=op.f("pk_payment_failure")),
+        schema="clearing",
+    )
     op.create_table(
         "bank_report",
         sa.Column("account", sa.String(), nullable=False),

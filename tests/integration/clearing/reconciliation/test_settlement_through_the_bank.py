@@ -102,6 +102,42 @@ async def test_calls_paid_by_instalments_release_what_they_cover(closed: Any) ->
     await _balances(closed)
 
 
+async def _fail(office: Any, path: str, by: Any = None) -> Any:
+    return await (by or office.first).post(path, data={"reason": "账户已销户 account closed"})
+
+
+async def test_a_payment_the_bank_will_not_execute_is_given_up_by_two_and_ordered_anew(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    file = await closed.post("/settlement/1/transit/payments")
+    payment = f"/payments/{file['id']}-1"
+    assert (await _fail(closed, f"{payment}/failure")).json()["reason"] == "payment_not_under_way"
+    await closed.post(f"/payments/{file['id']}/release", by=closed.second)
+    assert (await _fail(closed, f"{payment}/failure")).status_code == 200
+    assert (await _fail(closed, f"{payment}/failure")).json()["reason"] == "failure_known"
+    assert (await closed.state())["cover_minor"] == 0
+    refused = await closed.post(f"{payment}/failure-approval", expect=409)
+    assert refused["reason"] == "second_person_must_differ"
+    await closed.post(f"{payment}/failure-approval", by=closed.second)
+    assert (await closed.state())["cover_minor"] > 0
+    again = await closed.post("/settlement/1/transit/payments")
+    assert again["total_minor"] == (await _total(closed)) - 50_000
+    late = closed.bank
+    late.take(await _content(closed, file["id"]), DAY1)
+    await closed.say(late.statement("transit", DAY1))
+    answer = await closed.post("/bank/transit/matching")
+    assert (len(answer["matched"]), len(answer["unmatched"])) == (2, 1)
+    await _balances(closed)
+
+
+async def _content(office: Any, file: str) -> bytes:
+    content: bytes = (await office.first.get(f"/payments/{file}.xml")).content
+    return content
+
+
+async def _total(office: Any) -> int:
+    return sum(file["total_minor"] for file in (await office.state())["files"])
+
+
 async def test_two_people_for_a_payment_file_and_no_file_before_the_release(closed: Any) -> None:
     await closed.post("/settlement/1/transit/start")
     file = (await closed.post("/settlement/1/transit/payments"))["id"]
