@@ -106,6 +106,8 @@ def _perform(context: Context, command: commands.Command) -> bytes:
             return security.get_challenge(context, length)
         case commands.InternalAuthenticate():
             return security.internal_authenticate(context, command)
+        case commands.InternalCompute():
+            return security.internal_compute(context, command)
         case commands.ExternalAuthenticate():
             return security.external_authenticate(context, command)
         case commands.Verify():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum, unique
 from typing import TypeAlias
 
 from card_os.crypto.purse import TransactionType
@@ -82,6 +83,24 @@ class InternalAuthenticate:
     key_id: int
     first: bytes
     second: bytes
+
+
+@unique
+class Computation(IntEnum):
+    """P1 of INTERNAL AUTHENTICATE (standards.md §1.1, FMCOS [P])."""
+
+    ENCRYPT = 0x00
+    DECRYPT = 0x01
+    MAC = 0x02
+
+
+@dataclass(frozen=True, slots=True)
+class InternalCompute:
+    """INTERNAL AUTHENTICATE as FMCOS has it."""
+
+    computation: Computation
+    key_id: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +299,7 @@ Command: TypeAlias = (
     | AppendRecord
     | GetChallenge
     | InternalAuthenticate
+    | InternalCompute
     | ExternalAuthenticate
     | Verify
     | ChangePin

@@ -25,6 +25,8 @@ _SECURE = 0x04
 _FOLLOWING = 0x02
 _ELEMENTARY = 0x02
 _RECORD_NUMBER = 0x04
+_OWN_KEY = 0x00
+_COMPUTATIONS = frozenset(commands.Computation)
 _PURCHASE, _CASH, _UNLOAD = 1, 2, 3  # P1 of DEBIT
 
 
@@ -116,9 +118,14 @@ def _get_challenge(apdu: CommandApdu) -> commands.Command:
 
 
 def _internal_authenticate(apdu: CommandApdu) -> commands.Command:
-    _parameters(apdu, 0)
-    _length(apdu, 16)
-    return commands.InternalAuthenticate(apdu.p2, apdu.data[:8], apdu.data[8:])
+    """Key 00 is the TAC key or the IRK and answers the social-security form alone (§5.5); the others compute as FMCOS says."""
+    if apdu.p2 == _OWN_KEY:
+        _parameters(apdu, commands.Computation.ENCRYPT)
+        _length(apdu, 16)
+        return commands.InternalAuthenticate(apdu.p2, apdu.data[:8], apdu.data[8:])
+    _require(apdu.p1 in _COMPUTATIONS, 0x6A86)
+    _require(bool(apdu.data), 0x6700)
+    return commands.InternalCompute(commands.Computation(apdu.p1), apdu.p2, apdu.data)
 
 
 def _external_authenticate(apdu: CommandApdu) -> commands.Command:

@@ -145,6 +145,19 @@ def internal_authenticate(context: Context, command: commands.InternalAuthentica
     return social_cryptogram(key.value, first=command.first, second=command.second, suite=suite_of(key))
 
 
+def internal_compute(context: Context, command: commands.InternalCompute) -> bytes:
+    """Whole blocks enciphered or deciphered, or a MAC of 4 bytes as line protection has it with an IV of zeros (ours: FMCOS
+    does not say how it pads). Refuses with 6A88, 6982, 6985, 6700."""
+    key = require_key(context, context.session.directory, KeyType.TAC_OR_INTERNAL, command.key_id)
+    suite = suite_of(key)
+    if command.computation is commands.Computation.MAC:
+        return suite.line_mac(key.value, command.data, b"")
+    if len(command.data) % suite.block:
+        raise Refusal(0x6700)
+    compute = suite.encrypt if command.computation is commands.Computation.ENCRYPT else suite.decrypt
+    return compute(key.value, command.data)
+
+
 def unblock_pin(context: Context, command: commands.UnblockPin) -> bytes:
     """The enciphered PIN becomes the PIN, with all its tries. Refuses with 6984, 6A88, 6987, 6983, 6988, 6A80."""
     directory = context.session.directory

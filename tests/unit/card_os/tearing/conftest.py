@@ -327,6 +327,12 @@ def _internal(b: Bench) -> CommandApdu:
     return cmd.internal_authenticate(names.KEY_SOCIAL_INTERNAL, bytes(8), bytes(8))
 
 
+def _internal_compute(b: Bench) -> CommandApdu:
+    key = KeySpec(label="test", type=KeyType.TAC_OR_INTERNAL, id=7)
+    b.card.send(_write_key(b, key))
+    return CommandApdu(0x00, 0x88, 0x00, key.id, bytes(16), 16)
+
+
 def _prove(b: Bench) -> CommandApdu:
     return cmd.get_transaction_prove(transaction_type=TransactionType.COMPOUND, sequence=0)
 
@@ -344,6 +350,7 @@ WRITES_NOTHING: dict[type, Row] = {
         Row(commands.ReadRecord, lambda b: cmd.read_record(names.SFI_LOG, 1)),
         Row(commands.GetChallenge, lambda b: cmd.get_challenge(8)),
         Row(commands.InternalAuthenticate, _internal),
+        Row(commands.InternalCompute, _internal_compute),
         Row(commands.GetBalance, lambda b: cmd.get_balance()),
         Row(commands.InitializeOnline, _ask_for_load),
         Row(commands.InitializeOffline, _initialized),
