@@ -13,7 +13,8 @@ from backoffice.staff import Staff
 from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.demonstration import SETTLEMENT
 from clearing.participants.service import city
-from clearing.reconciliation import applying, failing, intake, paying, settling, standing
+from clearing.reconciliation import applying, by_hand, failing, intake, paying, settling, standing
+from clearing.reconciliation.matching import Matching
 from clearing.reconciliation.tables import BankReportRow, PaymentFileRow
 from clearing.reconciliation.views import (
     AccountView,
@@ -206,6 +207,50 @@ async def apply(book: str, request: Request, staff: Clerk, here: ServiceDep, mom
         matching = await applying.apply(session, book, actor=staff.name, now=moment)
         await here.accounts.record(session, now=moment, actor=staff.name, act="bank entries matched", subject=book)
     return _to_page(request, f"/bank/{book}/matching") or matching_view(book, matching)
+
+
+@router.post("/bank/{book}/by-hand", status_code=204)
+async def propose_by_hand(
+    book: str,
+    request: Request,
+    staff: Clerk,
+    here: ServiceDep,
+    moment: Now,
+    reference: Annotated[str, Form()],
+    target: Annotated[list[str], Form()],
+) -> Response:
+    """The first person says what an unmatched entry is. ``target``: ``call:…``, ``payment:…`` or ``booked:…``, once or more."""
+    async with here.database.transaction() as session:
+        await by_hand.propose(session, book, reference, target, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="bank entry match proposed", subject=f"{book}/{reference}"
+        )
+    return _to_page(request, f"/bank/{book}/matching") or Response(status_code=204)
+
+
+@router.post("/bank/{book}/by-hand-withdrawal", status_code=204)
+async def withdraw_by_hand(
+    book: str, request: Request, staff: Clerk, here: ServiceDep, moment: Now, reference: Annotated[str, Form()]
+) -> Response:
+    async with here.database.transaction() as session:
+        await by_hand.withdraw(session, book, reference)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="bank entry match withdrawn", subject=f"{book}/{reference}"
+        )
+    return _to_page(request, f"/bank/{book}/matching") or Response(status_code=204)
+
+
+@router.post("/bank/{book}/by-hand-approval", response_model=MatchingView)
+async def approve_by_hand(
+    book: str, request: Request, staff: Clerk, here: ServiceDep, moment: Now, reference: Annotated[str, Form()]
+) -> MatchingView | Response:
+    """The second person."""
+    async with here.database.transaction() as session:
+        found = await by_hand.approve(session, book, reference, actor=staff.name, now=moment)
+        await here.accounts.record(
+            session, now=moment, actor=staff.name, act="bank entry match approved", subject=f"{book}/{reference}"
+        )
+    return _to_page(request, f"/bank/{book}/matching") or matching_view(book, Matching((found,), ()))
 
 
 @router.post("/bank/{book}/lift", status_code=204)

@@ -32,7 +32,7 @@ async def dry_run(session: AsyncSession, book: str) -> Matching:
     here = await city(session)
     at_bank(here, book)
     entries = [queries.entry_of(row) for row in await queries.unmatched(session, book)]
-    return match(entries, await _targets(session, here, book))
+    return match(entries, await open_targets(session, here, book))
 
 
 async def apply(session: AsyncSession, book: str, *, actor: str, now: datetime) -> Matching:
@@ -41,6 +41,14 @@ async def apply(session: AsyncSession, book: str, *, actor: str, now: datetime) 
     at_bank(here, book)
     await standing.running(session, book)
     matching = await dry_run(session, book)
+    await book_matching(session, here, book, matching, actor=actor, now=now)
+    return matching
+
+
+async def book_matching(
+    session: AsyncSession, here: City, book: str, matching: Matching, *, actor: str, now: datetime
+) -> None:
+    """Under the lock of the book's standing. Raises ``Refused``."""
     transfers = await _transfers(session, here, book, matching.matches)
     try:
         await post(session, list(transfers.values()), now=now)
@@ -50,10 +58,10 @@ async def apply(session: AsyncSession, book: str, *, actor: str, now: datetime) 
     for row in await _pending(session, book):
         await settle_if_complete(session, row, now=now)
     await _follow_breaks(session, here, book, matching, actor=actor, now=now)
-    return matching
 
 
-async def _targets(session: AsyncSession, here: City, book: str) -> list[Target]:
+async def open_targets(session: AsyncSession, here: City, book: str) -> list[Target]:
+    """Everything an entry of the bank can be now."""
     accounts = {p.id: p.bank_account.number for p in here.participants if p.bank_account is not None}
     calls = [
         Target(

@@ -30,6 +30,7 @@ class MatchRule(StrEnum):
     ACCOUNT_AND_SUM = "account_and_sum"  # from the account of the participant, all its calls together
     BOOKED_REFERENCE = "booked_reference"  # names a transfer of the ledger, with its amount
     BOOKED_SUM = "booked_sum"  # one sum for everything booked in that direction that the bank had not shown yet
+    BY_HAND = "by_hand"  # two persons said what it is; no rule finds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,18 @@ def match(entries: Iterable[Entry], targets: Iterable[Target]) -> Matching:
         for part in found.parts:
             left[part.target.kind, part.target.id] -= part.amount_minor
     return Matching(tuple(matches), tuple(unmatched))
+
+
+def by_hand(entry: Entry, chosen: Iterable[Target]) -> Match | None:
+    """What people chose, filled in their order; None unless it takes up the entry to the fen."""
+    sign, left, parts = (1 if entry.amount_minor > 0 else -1), abs(entry.amount_minor), []
+    for target in chosen:
+        taken = min(left, target.open_minor * sign)
+        if taken <= 0:
+            return None
+        parts.append(Part(target=target, amount_minor=taken * sign))
+        left -= taken
+    return Match(entry, MatchRule.BY_HAND, tuple(parts)) if not left else None
 
 
 def _reduced(target: Target, open_minor: int) -> Target:

@@ -10,10 +10,10 @@ from clearing.cases.queries import waiting
 from clearing.cases.rules import CaseKind
 from clearing.participants.rules import City
 from clearing.participants.service import city
-from clearing.reconciliation import applying, queries, settling
+from clearing.reconciliation import applying, by_hand, queries, settling
 from clearing.reconciliation.matching import TargetKind
 from clearing.reconciliation.progress import FileState, progress
-from clearing.reconciliation.views import KINDS, RULES, STATES, at_banks, listed
+from clearing.reconciliation.views import KINDS, RULES, STATES, WRONGS, at_banks, listed
 from clearing.settlement.api import existing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -64,16 +64,20 @@ async def bank(request: Request, staff: StaffDep, here: ServiceDep) -> Response:
         of = await city(session)
         accounts = await at_banks(session, of)
         reports = [row for book in sorted(of.bank_accounts) for row in (await queries.reports(session, book))[:SHOWN]]
-    return here.page(request, "bank.html", accounts=accounts, reports=reports, states=STATES, staff=staff)
+    return here.page(
+        request, "bank.html", accounts=accounts, reports=reports, states=STATES, wrongs=WRONGS, staff=staff
+    )
 
 
 @router.get("/bank/{book}/matching")
-async def matching(book: str, request: Request, _: StaffDep, here: ServiceDep, moment: Now) -> Response:
+async def matching(book: str, request: Request, staff: StaffDep, here: ServiceDep, moment: Now) -> Response:
     async with here.database.reading() as session:
         of = await city(session)
         settling.at_bank(of, book)
         planned = await applying.dry_run(session, book)
         done = (await queries.allocations(session, book))[:SHOWN]
+        targets = await applying.open_targets(session, of, book)
+        proposals = await by_hand.proposals(session, of.bank_accounts[book].account.number)
         opened = [case for case in await waiting(session, CaseKind.BREAK) if case.book == book]
     return here.page(
         request,
@@ -82,6 +86,9 @@ async def matching(book: str, request: Request, _: StaffDep, here: ServiceDep, m
         matching=planned,
         done=done,
         opened=opened,
+        targets=targets,
+        proposals=proposals,
+        staff=staff,
         rules=RULES,
         kinds=KINDS,
         names=_names(of),

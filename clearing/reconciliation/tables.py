@@ -161,6 +161,25 @@ class BankEntryRow(Base):
     statement: Mapped[str | None]
 
 
+class HandMatchRow(Base):
+    """What one person says an unmatched entry is. ``targets``: pairs of kind and id; ``state``: proposed, withdrawn or approved."""
+
+    __tablename__ = "bank_hand_match"
+    __table_args__ = (
+        CheckConstraint("approved_by IS NULL OR approved_by <> proposed_by", name="two_persons"),
+        CheckConstraint("(state = 'approved') = (approved_by IS NOT NULL)", name="approved_by_somebody"),
+        ForeignKeyConstraint(["account", "reference"], [BankEntryRow.account, BankEntryRow.reference]),
+    )
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(primary_key=True)
+    targets: Mapped[list[list[str]]] = mapped_column(JSONB)
+    state: Mapped[str]
+    proposed_by: Mapped[str]
+    proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    approved_by: Mapped[str | None]
+
+
 class AllocationRow(Base):
     """A part of an entry and what it is; never changed. ``transfer``: the ledger's transfer that says the same."""
 

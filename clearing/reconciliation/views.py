@@ -13,6 +13,7 @@ from clearing.ledger import queries as ledger
 from clearing.participants.rules import City
 from clearing.reconciliation import queries
 from clearing.reconciliation.applying import booked
+from clearing.reconciliation.continuity import Wrong
 from clearing.reconciliation.intake import WRONG
 from clearing.reconciliation.matching import Matching, MatchRule, TargetKind
 from clearing.reconciliation.progress import BookProgress, Direction, progress
@@ -45,6 +46,14 @@ RULES: dict[str, tuple[str, str]] = {
     MatchRule.ACCOUNT_AND_SUM: ("对方账号与合计", "account and sum"),
     MatchRule.BOOKED_REFERENCE: ("已记账分录号", "booked transfer named"),
     MatchRule.BOOKED_SUM: ("已记账分录合计", "sum of what is booked"),
+    MatchRule.BY_HAND: ("两人手工勾对", "by two persons"),
+}
+WRONGS: dict[str, str] = {
+    Wrong.OPENING_DIFFERS: "期初余额与上期期末不符",
+    Wrong.SUM_DIFFERS: "期初加发生额不等于期末",
+    Wrong.ENTRY_REPEATED: "流水重复",
+    Wrong.ENTRY_DIFFERS: "流水金额与通知不符",
+    Wrong.ENTRY_MISSING: "已通知的流水未列入",
 }
 KINDS: dict[str, tuple[str, str]] = {
     TargetKind.CALL: ("缴款通知", "pay-in call"),

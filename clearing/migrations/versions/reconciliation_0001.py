@@ -20,6 +20,7 @@ _RIGHTS = {
     "payment_failure": "SELECT, INSERT, UPDATE (approved_by, approved_at)",
     "bank_report": "SELECT, INSERT, UPDATE",
     "bank_entry": "SELECT, INSERT, UPDATE (statement)",
+    "bank_hand_match": "SELECT, INSERT, UPDATE",
     "bank_allocation": "SELECT, INSERT",
     "bank_standing": "SELECT, INSERT, UPDATE",
 }
@@ -165,6 +166,29 @@ def upgrade() -> None:
         schema="clearing",
     )
     op.create_index("bank_entry_by_book", "bank_entry", ["book", "booked_on"], schema="clearing")
+    op.create_table(
+        "bank_hand_match",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("targets", postgresql.JSONB(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("proposed_by", sa.String(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "approved_by IS NULL OR approved_by <> proposed_by", name=op.f("ck_bank_hand_match_two_persons")
+        ),
+        sa.CheckConstraint(
+            "(state = 'approved') = (approved_by IS NOT NULL)", name=op.f("ck_bank_hand_match_approved_by_somebody")
+        ),
+        sa.ForeignKeyConstraint(
+            ["account", "reference"],
+            ["clearing.bank_entry.account", "clearing.bank_entry.reference"],
+            name=op.f("fk_bank_hand_match_account_reference"),
+        ),
+        sa.PrimaryKeyConstraint("account", "reference", name=op.f("pk_bank_hand_match")),
+        schema="clearing",
+    )
     op.create_table(
         "bank_allocation",
         sa.Column("account", sa.String(), nullable=False),

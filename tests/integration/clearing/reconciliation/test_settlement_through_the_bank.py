@@ -245,6 +245,32 @@ async def test_what_is_left_becomes_a_case_with_owner_and_deadline_and_goes_when
     assert case not in (await closed.first.get("/bank/transit/matching")).text
 
 
+async def test_what_no_rule_finds_is_matched_by_two_persons_and_its_case_closed(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    await closed.pay_in("bus-b", 500, call="on behalf of the fund")
+    await closed.say(closed.bank.statement("transit", DAY1))
+    (left,) = (await closed.post("/bank/transit/matching"))["unmatched"]
+    call = next(leg["call"] for leg in (await closed.state())["legs"] if leg["call"])
+
+    async def by_hand(what: str, by: Any = None, **form: str) -> Any:
+        return await (by or closed.first).post(f"/bank/transit/by-hand{what}", data={"reference": left, **form})
+
+    assert (await by_hand("", target="call:C9")).json()["reason"] == "target_not_open"
+    assert (await by_hand("-approval")).json()["reason"] == "hand_match_unknown"
+    for _ in range(2):
+        assert (await by_hand("", target=f"call:{call}")).status_code == 204
+        assert (await by_hand("-approval")).json()["reason"] == "second_person_must_differ"
+        assert (await closed.second.get("/bank/transit/matching")).text.count("by-hand-approval") == 1
+        assert (await by_hand("-withdrawal")).status_code == 204
+    await by_hand("", target=f"call:{call}")
+    matched = (await by_hand("-approval", closed.second)).json()["matched"]
+    assert [(row["rule"], row["amount_minor"]) for row in matched] == [("by_hand", 500)]
+    assert (await by_hand("", target=f"call:{call}")).json()["reason"] == "entry_not_open"
+    assert "break:" not in (await closed.first.get("/bank/transit/matching")).text
+    assert (await closed.state())["cover_minor"] == 50_500
+    await _balances(closed)
+
+
 async def test_settlement_right_after_close(closed: Any) -> None:
     """Regression of others: what is posted in the moment of the close belongs to the next window, and only there."""
     await closed.move("late", 777, "subsidy-receivable:concession-fund", "operator-payable:bus-a")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.reconciliation.matching import MatchRule, Target, TargetKind, match
+from clearing.reconciliation.matching import MatchRule, Target, TargetKind, by_hand, match
 from clearing.reconciliation.model import Detail, Entry
 
 DAY = date(2026, 9, 16)
@@ -145,3 +145,20 @@ def test_matching_is_whole_never_too_much_and_the_same_in_any_order(every: list[
     random.shuffle(entries)
     random.shuffle(targets)
     assert match(entries, targets) == made
+
+
+@pytest.mark.parametrize(
+    ("minor", "chosen", "parts"),
+    [
+        (100, [C1], [100]),
+        (120, [C1, C2], [100, 20]),
+        (-100, [P1, P2], [-70, -30]),
+        (101, [C1], None),
+        (100, [C1, C2], None),
+        (100, [P1], None),
+        (100, [], None),
+    ],
+)
+def test_what_people_choose_must_take_up_the_entry(minor: int, chosen: list[Target], parts: list[int] | None) -> None:
+    found = by_hand(entry(minor), chosen)
+    assert (found and [part.amount_minor for part in found.parts]) == parts
