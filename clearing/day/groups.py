@@ -18,15 +18,15 @@ from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
 from clearing.day.counters import Gap, advanced, seen
 from clearing.day.engine import Answers, Engine, book, judge_and_book
 from clearing.day.fares import Fare, merged, shares_table
-from clearing.day.keys import keys_of
+from clearing.day.keys import cards_of_ids, keys_of_ids
 from clearing.day.model import Day, Journals
 from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
 from clearing.day.plans import ENTRIES
 from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
-from clearing.day.proof import entry_keys
+from clearing.day.proof import PROOF, entry_keys
 from clearing.day.reading import PartFile
 from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table
-from clearing.day.schema import ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
+from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, stacked, taken
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
 from clearing.verification.context import TransactionId
@@ -113,7 +113,7 @@ class Clerk:
         claim = (entries["kind"] == Kind.OUTCOME) & (entries["outcome"] == Outcome.DONE)
         proven = np.flatnonzero(claim & ours)
         right = np.zeros(len(ours), dtype=np.bool_)
-        claims = taken(entries, proven)
+        claims = taken({name: entries[name] for name in ("key", "card", *PROOF)}, proven)
         right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
         known = entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right}
         return judge_and_book(
@@ -170,20 +170,11 @@ def plain_ones(entries: Columns, before: Columns, day: Day) -> Flags:
     says = (entries["kind"] == Kind.INTENT) | ((entries["kind"] == Kind.OUTCOME) & (entries["outcome"] != Outcome.NONE))
     known = (
         entries["waiting"]
-        | np.isin(key, _keys_of([*day.inputs.held, *day.inputs.decided]))
+        | np.isin(key, keys_of_ids([*day.inputs.held, *day.inputs.decided]))
         | seen(before, key, entries["card"])
     )
     plain: Flags = says & ~repeated & ~known
     return plain
-
-
-def _keys_of(ids: Collection[TransactionId]) -> Numbers:
-    purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
-    return keys_of(_cards_of(ids), purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
-
-
-def _cards_of(ids: Collection[TransactionId]) -> NDArray[np.void]:
-    return np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=ENTRY["card"])
 
 
 def _of_issuers(cards: NDArray[np.void], issuers: Collection[bytes]) -> Flags:
@@ -211,8 +202,8 @@ def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, l
     held = np.array([one.held is not None for one in odd.judged], dtype=np.bool_)
     return advanced(
         before,
-        np.concatenate([plain["key"], _keys_of(ids)]),
-        np.concatenate([plain["card"], _cards_of(ids)]),
+        np.concatenate([plain["key"], keys_of_ids(ids)]),
+        np.concatenate([plain["card"], cards_of_ids(ids)]),
         np.concatenate([plain["settled"], settled]),
         np.concatenate([plain["settled"] | plain["held"], settled | held]),
     )

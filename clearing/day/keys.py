@@ -7,10 +7,13 @@ and equal.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.day.schema import BUCKET_SHIFT, BUCKETS, COUNTER_SHIFT, Flags, Numbers
+from clearing.day.schema import BUCKET_SHIFT, BUCKETS, CARD_LENGTH, COUNTER_SHIFT, Flags, Numbers
+from clearing.verification.context import TransactionId
 
 _HASH_BITS = 39
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -23,6 +26,15 @@ def keys_of(cards: NDArray[np.void], purse: Numbers, load: Flags, sequence: Numb
     counter = (card_hash(cards) << np.uint64(9)) | (purse.astype(np.uint64) << np.uint64(1)) | load.astype(np.uint64)
     key: Numbers = ((counter << np.uint64(COUNTER_SHIFT)) | sequence.astype(np.uint64)).view(np.int64)
     return key
+
+
+def keys_of_ids(ids: Collection[TransactionId]) -> Numbers:
+    purse, sequence = (np.array([getattr(id_, name) for id_ in ids], dtype=np.int64) for name in ("purse", "sequence"))
+    return keys_of(cards_of_ids(ids), purse, np.array([id_.load for id_ in ids], dtype=np.bool_), sequence)
+
+
+def cards_of_ids(ids: Collection[TransactionId]) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(id_.issuer + id_.serial for id_ in ids), dtype=f"V{CARD_LENGTH}")
 
 
 def card_hash(cards: NDArray[np.void]) -> NDArray[np.uint64]:

@@ -98,6 +98,7 @@ def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def taken(columns: Columns, which: NDArray[Any]) -> Columns:
     """Some rows, by flags or numbers."""
+    which = np.flatnonzero(which) if which.dtype == np.bool_ else which
     return {name: column[which] for name, column in columns.items()}
 
 

@@ -19,12 +19,13 @@ from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
+from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.keys import bucket_of, keys_of
-from clearing.day.model import CARDS, DayInputs, Stretch
+from clearing.day.model import CARDS, DayInputs, Journals, Stretch
 from clearing.day.run import DayResult, Workshop
 from clearing.day.schema import ENTRY, Columns, columns_of_table, stacked
 from clearing.settlement.model import WindowInputs
-from clearing.verification.context import Context, KnownCard, KnownLoad, Settled, TransactionId
+from clearing.verification.context import KnownCard, KnownLoad, Settled, TransactionId
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
@@ -69,7 +70,7 @@ class Columnar:
     stages: str = ""
 
     def clear(
-        self, inputs: WindowInputs, *, memory: Memory | None = None, batches: Iterable[Any] | None = None
+        self, inputs: WindowInputs, *, memory: Memory | Kept | None = None, batches: Iterable[Any] | None = None
     ) -> DayResult:
         known = memory or Memory(inputs.context.cards, posted=inputs.context.settled)
         day = DayInputs(
@@ -117,8 +118,30 @@ class Columnar:
         tables = {written.name: pq.read_table(self.folder / "results" / written.name) for written in result.counters}
         return {int(name.split("/")[1][:2]): columns_of_table(table) for name, table in tables.items()}
 
-    def memory(self, context: Context, counters: dict[int, Columns], posted: Mapping[TransactionId, Settled]) -> Memory:
-        return Memory(context.cards, counters, posted)
+    def kept(self, inputs: WindowInputs, result: DayResult) -> Kept:
+        """What the next window reads of ``result``, from its files."""
+        results = self.folder / "results"
+        counters = {int(written.name.split("/")[1][:2]): written.name for written in result.counters}
+        history = KeptHistory(results, [w.name for w in result.cleared], Journals(self.stretches(inputs.records)).raw)
+        return Kept(inputs.context.cards, KeptRegister(results, {}, counters), history)
+
+
+@dataclass
+class Kept:
+    """The card register from memory, the rest as the window before left it."""
+
+    known: Mapping[tuple[bytes, bytes], KnownCard]
+    register: KeptRegister
+    history: KeptHistory
+
+    def cards(self, bucket: int) -> pa.Table:
+        return Memory(self.known).cards(bucket)
+
+    def counters(self, bucket: int) -> Columns:
+        return self.register.counters(bucket)
+
+    def settled(self, ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
+        return self.history.settled(ids)
 
 
 def _id(record: Record) -> tuple[str, int]:

@@ -90,8 +90,7 @@ def _second(
         records=tuple(r for r in inputs.records if (r.device, r.journal_sequence) in late),
         waiting=tuple(r for r in first.records if (r.device, r.journal_sequence) in open_),
     )
-    memory = columnar.memory(context, columnar.counters(columns), objects.settled)
-    return second, memory
+    return second, columnar.kept(first, columns)
 
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 40), order=st.randoms(use_true_random=False))

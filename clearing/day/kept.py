@@ -1,0 +1,76 @@
+"""What earlier windows left, read from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearing.day.counters import COUNTER
+from clearing.day.keys import bucket_of, keys_of_ids
+from clearing.day.model import CARDS
+from clearing.day.posting import transaction_of
+from clearing.day.schema import Columns, columns_of_table, stacked
+from clearing.verification.context import Settled, TransactionId
+from clearing.verification.joining import Claim
+from rulebook.record import Kind, Record
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRegister:
+    """``cards`` and ``counters``: by bucket, files below ``folder``; a bucket that is not named has none."""
+
+    folder: Path
+    cards_files: Mapping[int, str]
+    counter_files: Mapping[int, str]
+
+    def cards(self, bucket: int) -> pa.Table:
+        name = self.cards_files.get(bucket)
+        return CARDS.empty_table() if name is None else pq.read_table(self.folder / name, schema=CARDS)
+
+    def counters(self, bucket: int) -> Columns:
+        name = self.counter_files.get(bucket)
+        return stacked([], COUNTER) if name is None else columns_of_table(pq.read_table(self.folder / name))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHistory:
+    """``cleared``: names of every file of cleared records below ``folder``, of all windows. ``raw``: a record by device and
+    journal sequence, as it came."""
+
+    folder: Path
+    cleared: Sequence[str]
+    raw: Callable[[str, int], bytes]
+
+    def settled(self, ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
+        """Those of ``ids`` that were posted, with what proved them."""
+        wanted = set(ids)
+        return {id_: self._claim(row).settled for row in self._rows(wanted) if (id_ := transaction_of(row)) in wanted}
+
+    def _rows(self, ids: Collection[TransactionId]) -> list[dict[str, Any]]:
+        keys = keys_of_ids(ids)
+        buckets = {f"{bucket:02}-" for bucket in set(bucket_of(keys).tolist())}
+        files = [str(self.folder / name) for name in self.cleared if Path(name).name[:3] in buckets]
+        if not files:
+            return []
+        with duckdb.connect() as connection:
+            connection.register("wanted", pa.table({"key": keys}))
+            found: list[dict[str, Any]] = connection.sql(_POSTED, params=[files]).to_arrow_table().to_pylist()
+        return found
+
+    def _claim(self, row: dict[str, Any]) -> Claim:
+        evidence = Record.decode(self.raw(row["device"], row["sequence"]))
+        if evidence.kind is Kind.OUTCOME:
+            return Claim(evidence, evidence)
+        return Claim(Record.decode(self.raw(row["intent_device"], row["intent_sequence"])), evidence)
+
+
+_POSTED = """
+SELECT card, purse, load, card_sequence, device, sequence, intent_device, intent_sequence
+FROM read_parquet($1) WHERE settled AND key IN (SELECT key FROM wanted)
+"""
