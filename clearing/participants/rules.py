@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import StrEnum, unique
@@ -123,6 +124,14 @@ class City(_Closed):
             for book, at_bank in self.bank_accounts.items()
             if (booked := self._opened(book, at_bank.ledger)) != at_bank.opening_minor
         ]
+        ids = {participant.id for participant in self.participants}
+        faults += [
+            f"contract of {c.participant}: no such participant"
+            for c in self.contracts.contracts
+            if c.participant not in ids
+        ]
+        numbers = Counter(at_bank.account.number for at_bank in self.bank_accounts.values())
+        faults += [f"bank account {number} is of {count} books" for number, count in numbers.items() if count > 1]
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -92,3 +92,50 @@ def test_opening_transfers_carry_the_declared_day_not_todays() -> None:
     city = demonstration()
     assert {transfer.business_day for transfer in city.opening_transfers()} == {city.effective_from}
     assert Kind.FLOAT_AT_BANK in {account.kind for account in city.accounts()}
+
+
+def _at_bank(book: str, **changes: object) -> dict[str, Any]:
+    accounts = demonstration().model_dump(mode="json")["bank_accounts"]
+    return _changed(bank_accounts=accounts | {book: accounts[book] | changes})
+
+
+def _account(**changes: str) -> dict[str, str]:
+    return demonstration().model_dump(mode="json")["bank_accounts"]["transit"]["account"] | changes
+
+
+FAULTY_BANK_ACCOUNTS = {
+    "another opening balance than the books": (
+        _at_bank("transit", opening_minor=4_999_999),
+        "the opening balances say 5000000",
+    ),
+    "an account of the ledger that is nobody's": (_at_bank("transit", ledger="fund-at-bank"), "is nobody's"),
+    "one account for two books": (
+        _at_bank("transit", account=_account(number="0200000109000000025")),
+        "0200000109000000025 is of 2 books",
+    ),
+    "an IBAN": (_at_bank("transit", account=_account(number="DE75512108001245126162")), "account.number"),
+    "a branch number of another length": (
+        _at_bank("transit", account=_account(bank_code="10210009999")),
+        "account.bank_code",
+    ),
+    "settled before it is traded": (_at_bank("transit", pay_within_days=0), "pay_within_days"),
+    "a contract of nobody": (
+        _changed(contracts={"contracts": [{"participant": "bus-z", "effective_from": "2026-09-15"}]}),
+        "contract of bus-z: no such participant",
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "fault"), FAULTY_BANK_ACCOUNTS.values(), ids=FAULTY_BANK_ACCOUNTS)
+def test_a_faulty_bank_account_is_refused(document: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        City.model_validate(document)
+
+
+def test_a_city_published_before_there_were_bank_accounts_still_loads() -> None:
+    document = demonstration().model_dump(mode="json")
+    for name in ("bank_accounts", "contracts"):
+        del document[name]
+    for participant in document["participants"]:
+        del participant["bank_account"]
+    assert City.model_validate(document).bank_accounts == {}
