@@ -162,7 +162,7 @@ class BankEntryRow(Base):
 
 
 class HandMatchRow(Base):
-    """What one person says an unmatched entry is. ``targets``: pairs of kind and id. ``state``: proposed, withdrawn, approved."""
+    """What one person says an unmatched entry is. ``targets``: (kind, id) each. ``state``: proposed, withdrawn, approved."""
 
     __tablename__ = "bank_hand_match"
     __table_args__ = (
