@@ -200,7 +200,7 @@ class Model:
                 if now != last:
                     self._last[purse.offset] = now
                     record = self._newest(directory.by_sfi[purse.count])
-                    if not _explained(last, now, record) or now.own + now.limit > purse.extra:
+                    if not _explained(last, now, record) or now.own > purse.extra:
                         raise Finding(f"after {raw.hex()} the purse went from {last} to {now}; the log says {record}")
 
 
