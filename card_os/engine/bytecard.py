@@ -65,7 +65,7 @@ class ByteCard:
             return _WRONG_LENGTH
         if self._protocol is Protocol.T1:
             return self._answer_at_once(apdu)
-        if (apdu.cla, apdu.ins) == (0x00, GET_RESPONSE):
+        if apdu.ins == GET_RESPONSE:  # of whatever class: javax.smartcardio fetches with the class of the command
             return self._fetch(apdu)
         self._pending = b""
         return self._answer(apdu, self._perform(apdu))
