@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from clearing.day.keys import bucket_of
 from clearing.day.model import Day
 from clearing.day.odd import OddEnds
 from clearing.day.posting import FareSet
-from clearing.day.schema import Columns, arrow_column, stacked, taken
+from clearing.day.schema import Columns, Flags, arrow_column, stacked, taken
 from clearing.ledger.rules import Purpose
 from clearing.verification.reasons import PRECEDENCE
 
@@ -50,15 +50,15 @@ ENDED = np.dtype(
 
 
 def plain_ends(entries: Columns, ends: Columns) -> Columns:
-    """``entries`` of a plain shape, with what ``engine.judge_and_book`` answered for each ``row``."""
-    order = np.argsort(ends["row"])
+    """``entries`` with what ``engine.judge_and_book`` answered for each ``row``; other rows mean nothing."""
     paired = entries["intent_sequence"] > 0
-    return {
-        **{name: entries[name] for name in ENDED.names or () if name in entries},
-        **{name: ends[name][order].astype(ENDED[name]) for name in ("reason", "operated_by", "settled", "held")},
-        "records": np.where(paired, 2, 1).astype(ENDED["records"]),
-        "intent_device": np.full(len(paired), -1, dtype=ENDED["intent_device"]),
-    }
+    columns = {name: entries[name] for name in ENDED.names or () if name in entries}
+    for name in ("reason", "operated_by", "settled", "held"):
+        columns[name] = np.zeros(len(paired), dtype=ENDED[name])
+        columns[name][ends["row"]] = ends[name]
+    columns["records"] = np.where(paired, 2, 1).astype(ENDED["records"])
+    columns["intent_device"] = np.full(len(paired), -1, dtype=ENDED["intent_device"])
+    return columns
 
 
 def odd_ends(odd: OddEnds, day: Day) -> Columns:
@@ -83,10 +83,11 @@ def _of_intents(values: Sequence[int], name: str) -> NDArray[Any]:
     return np.array(values, dtype=ENDED[name])
 
 
-def in_order(parts: Iterable[Columns]) -> Columns:
-    """By key, device and journal sequence."""
-    every = stacked(list(parts), ENDED)
-    order = np.argsort(every["key"], kind="stable")
+def in_order(ended: Columns, plain: Flags, odd: Columns) -> Columns:
+    """The ``plain`` ones of ``ended`` and all of ``odd`` by key, device and journal sequence."""
+    every = stacked([ended, odd], ENDED)
+    rows = np.flatnonzero(np.concatenate([plain, np.ones(len(odd["key"]), dtype=np.bool_)]))
+    order = rows[np.argsort(every["key"][rows], kind="stable")]
     key = every["key"][order]
     shared = np.zeros(len(key), dtype=np.bool_)
     shared[1:] |= key[1:] == key[:-1]

@@ -82,18 +82,18 @@ class Clerk:
         )
 
     def end(self, buckets: range, parts: Sequence[PartFile]) -> Ended:
-        entries = stacked([part.entries(buckets) for part in parts], ENTRY)
+        entries = _by_key(stacked([part.entries(buckets) for part in parts], ENTRY))
         register = self.day.inputs.register
         before = stacked([register.counters(bucket) for bucket in buckets], counting.COUNTER)
         cards = cards_table(pa.concat_tables([register.cards(bucket) for bucket in buckets]))
         plain = plain_ones(entries, before, self.day)
-        answers = self._judge_plain(taken(entries, plain), cards)
+        answers = self._judge_plain(entries, plain, cards)
         odd = self._judge_odd(taken(entries, ~plain), cards)
         claims = claims_of(odd, self.day, cards)
         odd_answers = book(self.engine, _claims_table(claims), shares_table(odd.fares))
-        ended = [plain_ends(taken(entries, plain), columns_of_table(answers["ends"])), odd_ends(odd, self.day)]
-        rows = in_order(ended)
-        after, gaps = _advanced(before, ended[0], odd)
+        ended = plain_ends(entries, columns_of_table(answers["ends"]))
+        rows = in_order(ended, plain, odd_ends(odd, self.day))
+        after, gaps = _advanced(before, taken({name: ended[name] for name in _COUNTED}, plain), odd)
         singles = list(self._singles((answers, odd_answers), cards))
         return Ended(
             rows=rows,
@@ -107,15 +107,16 @@ class Clerk:
             released=[one.transaction.id for one in odd.judged if one.settled is not None],
         )
 
-    def _judge_plain(self, entries: Columns, cards: pa.Table) -> Answers:
+    def _judge_plain(self, entries: Columns, plain: Flags, cards: pa.Table) -> Answers:
         inputs = self.day.inputs
         ours = _of_issuers(entries["card"], inputs.policy.our_issuers)
         claim = (entries["kind"] == Kind.OUTCOME) & (entries["outcome"] == Outcome.DONE)
-        proven = np.flatnonzero(claim & ours)
+        proven = np.flatnonzero(claim & ours & plain)
         right = np.zeros(len(ours), dtype=np.bool_)
         claims = taken({name: entries[name] for name in ("key", "card", *PROOF)}, proven)
         right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
-        known = entries | {"row": np.arange(len(ours), dtype=np.int32), "ours": ours, "tac_right": right}
+        of_row = {"row": np.arange(len(ours), dtype=np.int32), "plain": plain, "ours": ours, "tac_right": right}
+        known = entries | of_row
         return judge_and_book(
             self.engine,
             {
@@ -159,14 +160,20 @@ _EXCEPTIONS = [
 ]
 
 
+_COUNTED = ("key", "card", "settled", "held")
+
+
+def _by_key(entries: Columns) -> Columns:
+    return taken(entries, np.argsort(entries["key"]))
+
+
 def plain_ones(entries: Columns, before: Columns, day: Day) -> Flags:
-    """Alone under its key, no finding, nothing of an earlier window, an outcome that says what happened."""
+    """Of ``entries`` by key: alone under it, no finding, nothing of an earlier window, an outcome that says what happened."""
     key = entries["key"]
-    order = np.argsort(key, kind="stable")
     repeated = np.zeros(len(key), dtype=np.bool_)
-    same = key[order][1:] == key[order][:-1]
-    repeated[order[1:][same]] = True
-    repeated[order[:-1][same]] = True
+    same = key[1:] == key[:-1]
+    repeated[1:] |= same
+    repeated[:-1] |= same
     says = (entries["kind"] == Kind.INTENT) | ((entries["kind"] == Kind.OUTCOME) & (entries["outcome"] != Outcome.NONE))
     known = (
         entries["waiting"]

@@ -23,8 +23,8 @@ _NONE = PRECEDENCE[Reason.NONE]
 
 
 def judged(tables: Tables) -> ir.Table:
-    """``entries`` (of a plain shape, with ``row``, ``ours`` and ``tac_right``) with ``reason`` (its rank), ``settled``,
-    ``held`` and what booking needs from the registers."""
+    """The plain ones of ``entries`` (``plans.ENTRIES``) with ``reason`` (its rank), ``settled``, ``held`` and what booking
+    needs from the registers."""
     known = _with_registers(tables)
     claim = (known.kind == Kind.OUTCOME) & (known.outcome == Outcome.DONE)
     reason = ibis.ifelse(claim, _claim_reason(known), _open_reason(known))
@@ -41,6 +41,7 @@ def judged(tables: Tables) -> ir.Table:
 
 def _with_registers(tables: Tables) -> ir.Table:
     entries, devices, cards = tables["entries"], tables["devices"], tables["cards"]
+    entries = entries.filter(entries.plain)
     known = entries.join(devices, entries.device == devices.number).drop("number").cross_join(tables["days"])
     known = _looked_up(known, cards.mutate(card_known=True), ["card"])
     known = _looked_up(known, tables["loads"].mutate(load_known=True), ["card", "purse", "load", "card_sequence"])

@@ -41,11 +41,12 @@ ENTRIES = pa.schema(
         ("expected", pa.int64()),
         ("concession", pa.int64()),
         ("fare", pa.int64()),
+        ("plain", pa.bool_()),
         ("ours", pa.bool_()),
         ("tac_right", pa.bool_()),
     ]
 )
-"""What a plain entry is judged and booked by; the rest of it stays where it was read."""
+"""What an entry is judged and booked by; the rest of it stays where it was read."""
 
 _GIVEN = {
     "entries": ENTRIES,

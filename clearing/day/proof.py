@@ -35,7 +35,7 @@ def entry_keys(vault: Vault, entries: Columns) -> Keys:
 
 def cards_of(entries: Columns) -> tuple[NDArray[np.void], Numbers]:
     """Each card of ``entries``, and which of them is each entry's. (Where two cards share a hash one may be there twice.)"""
-    order = np.argsort(entries["key"])
+    order = np.argsort(entries["key"], kind="stable")  # quick where they are in order
     cards = entries["card"][order]
     first = np.ones(len(order), dtype=np.bool_)
     first[1:] = cards[1:] != cards[:-1]

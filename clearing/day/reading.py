@@ -13,15 +13,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clearing.day.entries import Reading, clock_faults, entries_of, paired
-from clearing.day.fares import Fare, fares_from_json, fares_to_json
+from clearing.day.fares import Fare, fares_from_json, fares_to_json, merged
 from clearing.day.keys import bucket_of
 from clearing.day.model import Stretch
-from clearing.day.schema import BUCKETS, Columns, Flags, Numbers, arrow, columns_of_table, taken
+from clearing.day.schema import BUCKETS, ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
 from clearing.intake.rules import Range
 from rulebook.record.columns import RECORD_DTYPE, Rows, picked
 
 PART_RECORDS = 400_000
 """What is read at once. A device's journal is never parted: an outcome finds its intent there."""
+
+
+PIECE_RECORDS = 16_000
+"""What of it is in memory as records: some megabytes, that the processor's caches hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,12 @@ class Part:
     faults: list[tuple[int, int, int, int]]
 
 
-def parts_of(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
-    """In order of device, each of some ``PART_RECORDS``."""
+def parts_of(stretches: Iterable[Stretch], size: int = PART_RECORDS) -> Iterator[list[Stretch]]:
+    """In order of device, each of some ``size`` records."""
     part: list[Stretch] = []
     records = 0
     for stretch in sorted(set(stretches)):
-        if records >= PART_RECORDS and stretch.device != part[-1].device:
+        if records >= size and stretch.device != part[-1].device:
             yield part
             part, records = [], 0
         part.append(stretch)
@@ -56,11 +60,15 @@ def read_part(
     waiting: bool = False,
 ) -> Part:
     """``covered``: journal sequences that came in earlier windows and are not taken again."""
-    rows, device = _in_order(stretches, device_numbers, covered)
-    which, intent_sequence = paired(rows, device)
-    columns, fares = entries_of(picked(rows, which), device[which], intent_sequence, reading)
-    columns["waiting"] = np.full(len(which), waiting)
-    return Part(columns, fares, [] if waiting else clock_faults(rows, device))
+    pieces, fares, faults = [], [], []
+    for piece in parts_of(stretches, PIECE_RECORDS):
+        rows, device = _in_order(piece, device_numbers, covered)
+        which, intent_sequence = paired(rows, device)
+        columns, found = entries_of(picked(rows, which), device[which], intent_sequence, reading)
+        pieces.append(columns | {"waiting": np.full(len(which), waiting)})
+        fares.append(found)
+        faults += [] if waiting else clock_faults(rows, device)
+    return Part(stacked(pieces, ENTRY), merged(fares), faults)
 
 
 def _in_order(
