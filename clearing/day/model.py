@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -115,7 +116,17 @@ class Day:
         self.operators = sorted({device.operator for device in inputs.devices.values()})
         self.device_numbers = {name: number for number, name in enumerate(self.devices)}
         self.operator_numbers = {name: number for number, name in enumerate(self.operators)}
-        self.reading = Reading(inputs.business_day, inputs.policy.calendar.cut_off, Repricer(inputs.tariffs))
+        self._of_thread = threading.local()
+
+    @property
+    def reading(self) -> Reading:
+        """Of this thread alone: a ``Repricer`` learns as it goes."""
+        if not hasattr(self._of_thread, "reading"):
+            inputs = self.inputs
+            repricer = Repricer(inputs.tariffs)
+            self._of_thread.reading = Reading(inputs.business_day, inputs.policy.calendar.cut_off, repricer)
+        reading: Reading = self._of_thread.reading
+        return reading
 
     def operator_of(self, device: int) -> str:
         """Empty for a device that is not enrolled."""
