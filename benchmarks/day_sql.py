@@ -57,6 +57,7 @@ FROM (
   LEFT JOIN cards c ON e.card = c.card
   LEFT JOIN loads l ON e.card = l.card AND e.purse = l.purse AND e.load = l.load AND e.card_sequence = l.card_sequence
   LEFT JOIN deny n ON e.card = n.denied_card AND e.at >= n.denied_from AND e.at < n.denied_until
+  WHERE plain
 )
 """
 _COLUMNS = ", ".join(name for name, _ in CLAIM)

@@ -24,7 +24,7 @@ PART_RECORDS = 400_000
 """What is read at once. A device's journal is never parted: an outcome finds its intent there."""
 
 
-PIECE_RECORDS = 16_000
+PIECE_RECORDS = 32_000
 """What of it is in memory as records: some megabytes, that the processor's caches hold."""
 
 

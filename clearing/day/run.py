@@ -36,7 +36,7 @@ from hardware.vault.vault import Vault
 T = TypeVar("T")
 R = TypeVar("R")
 
-GROUP_ROWS = 1_300_000
+GROUP_ROWS = 500_000
 """Entries that are worked at once; a bucket is never parted."""
 
 WORKERS = 2
