@@ -7,17 +7,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from card_os.crypto.purse import load_tac_input, purchase_tac_input
-from card_os.crypto.suites import TRIPLE_DES
 from clearing.day.schema import Columns, Flags, Numbers
+from clearing.verification.bulk import KEY_LENGTH, TacColumns, right_tacs
 from clearing.verification.tac import TAC_MASTER
 from hardware.vault.vault import Vault
 
-KEY_LENGTH = 16
-PROOF = (
-    *("tac", "stamp", "sam_terminal", "sam_sequence", "transaction_type"),
-    *("amount", "balance_before", "card_sequence", "load"),
-)
+PROOF = TacColumns._fields
 """The columns that a TAC is checked by."""
 
 _FACTOR = slice(10, 18)  # 0x15[12..19] inside issuer ‖ serial
@@ -58,42 +53,4 @@ def card_keys(vault: Vault, cards: NDArray[np.void]) -> Keys:
 
 def macs_right(entries: Columns, keys: Keys) -> Flags:
     """Whether the TAC of each entry is the one that its key makes over its fields."""
-    fields = {name: entries[name].tolist() for name in PROOF}
-    rows = (dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True))
-    right = [
-        TRIPLE_DES.tac(key.tobytes(), _input(**row)) == tac.to_bytes(4)
-        for key, row in zip(keys, rows, strict=True)
-        for tac in [row.pop("tac")]
-    ]
-    return np.array(right, dtype=np.bool_)
-
-
-def _input(
-    stamp: int,
-    sam_terminal: int,
-    sam_sequence: int,
-    transaction_type: int,
-    amount: int,
-    balance_before: int,
-    card_sequence: int,
-    load: bool,
-) -> bytes:
-    date_time = stamp.to_bytes(7)
-    if load:
-        return load_tac_input(
-            new_balance_minor=(balance_before + amount) & 0xFFFFFFFF,
-            online_sequence=card_sequence,
-            amount_minor=amount,
-            transaction_type=transaction_type,
-            terminal=sam_terminal.to_bytes(6),
-            date=date_time[:4],
-            time=date_time[4:],
-        )
-    return purchase_tac_input(
-        amount_minor=amount,
-        transaction_type=transaction_type,
-        terminal=sam_terminal.to_bytes(6),
-        terminal_sequence=sam_sequence,
-        date=date_time[:4],
-        time=date_time[4:],
-    )
+    return right_tacs(TacColumns(**{name: entries[name] for name in PROOF}), keys)

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from clearing.day.proof import KEY_LENGTH, PROOF, Keys, macs_right
+from clearing.day.proof import PROOF, Keys, macs_right
 from clearing.day.schema import Columns, Flags, arrow, arrow_column, columns_of_table
+from clearing.verification.bulk import KEY_LENGTH
 
 
 class SparkEngine:
