@@ -69,19 +69,19 @@ _LOCK_ACCOUNTS = text(
 ).bindparams(_array("book", Text), _array("code", Text))
 
 # Counters as the transfers themselves say them: what the stored counters are checked against.
-_RECOMPUTED = text(
-    """
+_RECOMPUTED_FROM = """
     WITH effect (phase, posted, pending) AS (
         VALUES ('single', 1, 0), ('pending', 0, 1), ('post', 1, -1), ('void', 0, -1)),
     leg AS (
         SELECT debit AS code, posted * amount_minor AS dp, 0 AS cp, pending * amount_minor AS dq, 0 AS cq
-        FROM clearing.ledger_transfer JOIN effect USING (phase) WHERE book = :book
+        FROM clearing.ledger_transfer JOIN effect USING (phase) WHERE book = :book {until}
         UNION ALL
         SELECT credit, 0, posted * amount_minor, 0, pending * amount_minor
-        FROM clearing.ledger_transfer JOIN effect USING (phase) WHERE book = :book)
+        FROM clearing.ledger_transfer JOIN effect USING (phase) WHERE book = :book {until})
     SELECT code, sum(dp)::bigint, sum(cp)::bigint, sum(dq)::bigint, sum(cq)::bigint FROM leg GROUP BY code
     """
-)
+_RECOMPUTED = text(_RECOMPUTED_FROM.format(until=""))
+_RECOMPUTED_AT = text(_RECOMPUTED_FROM.format(until="AND recorded_at <= :at"))
 
 
 async def lock_standings(session: AsyncSession, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
@@ -104,6 +104,36 @@ async def accounts(session: AsyncSession, keys: Sequence[tuple[str, str]]) -> li
 
 async def recomputed(session: AsyncSession, book: str) -> dict[str, Counters]:
     return {row[0]: Counters(*row[1:]) for row in await session.execute(_RECOMPUTED, {"book": book})}
+
+
+async def standings_at(session: AsyncSession, book: str, at: datetime) -> list[Standing]:
+    """Every account as it stood when everything recorded up to ``at``, and nothing later, had been posted."""
+    rows = await session.execute(_RECOMPUTED_AT, {"book": book, "at": at})
+    counters = {row[0]: Counters(*row[1:]) for row in rows}
+    now = await standings(session, book)
+    return [Standing(each.account, counters.get(each.account.code, Counters())) for each in now]
+
+
+async def books(session: AsyncSession) -> list[str]:
+    return list(await session.scalars(select(AccountRow.book).distinct().order_by(AccountRow.book)))
+
+
+async def transfers(session: AsyncSession, book: str) -> list[Transfer]:
+    """Every one of ``book``, in no order."""
+    return [_transfer(row) for row in await session.execute(select(_TRANSFERS).where(TransferRow.book == book))]
+
+
+async def link_count(session: AsyncSession, book: str) -> int:
+    return await session.scalar(select(func.count()).select_from(LinkRow).where(LinkRow.book == book)) or 0
+
+
+async def links_after(session: AsyncSession, book: str, number: int, limit: int) -> list[tuple[Link, Transfer]]:
+    """The next links of ``book``'s chain, in order of number."""
+    found = select(_LINKS.c.number, _LINKS.c.hash, *_TRANSFERS.c).join(
+        _TRANSFERS, LinkRow.transfer_id == TransferRow.id
+    )
+    found = found.where(LinkRow.book == book, LinkRow.number > number).order_by(LinkRow.number).limit(limit)
+    return [(Link(row.number, row.id, row.hash), _transfer(row)) for row in await session.execute(found)]
 
 
 async def transfers_by_id(session: AsyncSession, ids: Iterable[str]) -> dict[str, Transfer]:

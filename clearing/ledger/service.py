@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,9 @@ from clearing.ledger.rules import (
 )
 from clearing.ledger.sheet import position_of_float
 from clearing.ledger.tables import AccountRow, LinkRow
+
+LINKS_AT_ONCE = 10_000
+"""Read of a chain that may have years."""
 
 
 class TransfersRefused(Exception):
@@ -141,6 +144,12 @@ class Discrepancy:
 
 async def verify(session: AsyncSession, book: str) -> list[Discrepancy]:
     """Recompute counters from transfers, the chain from its transfers, and the balance sheet; empty when all agree."""
+    _, broken = await chain_faults(session, book)
+    return [Discrepancy(book, fault) for fault in (*await account_faults(session, book), *broken)]
+
+
+async def account_faults(session: AsyncSession, book: str) -> list[str]:
+    """Where counters are not what the transfers say, or the book does not balance."""
     stored = await queries.standings(session, book)
     recomputed = await queries.recomputed(session, book)
     faults = [
@@ -150,14 +159,19 @@ async def verify(session: AsyncSession, book: str) -> list[Discrepancy]:
     ]
     if not position_of_float(stored).balanced:
         faults.append("debits do not equal credits")
-    return [Discrepancy(book, fault) for fault in faults + await _chain_faults(session, book)]
+    return faults
 
 
-async def _chain_faults(session: AsyncSession, book: str) -> list[str]:
+async def chain_faults(
+    session: AsyncSession, book: str, progress: Callable[[int], None] = lambda _: None
+) -> tuple[Link, list[str]]:
+    """The last link that is in order, and what is wrong with the one after it. ``progress`` is told how many were looked at."""
     previous = GENESIS
-    for link, transfer in await queries.links(session, book):
-        expected = chain([transfer], previous)[0]
-        if link != expected:
-            return [f"chain: link {link.number} ({link.transfer_id}) does not follow from link {previous.number}"]
-        previous = link
-    return []
+    while links := await queries.links_after(session, book, previous.number, LINKS_AT_ONCE):
+        for link, transfer in links:
+            if link != chain([transfer], previous)[0]:
+                fault = f"chain: link {link.number} ({link.transfer_id}) does not follow from link {previous.number}"
+                return previous, [fault]
+            previous = link
+        progress(len(links))
+    return previous, []

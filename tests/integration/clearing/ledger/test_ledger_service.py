@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from clearing.ledger.service import (
     ConcurrentRepeat,
     TransfersRefused,
     balances,
+    chain_faults,
     close_chain,
     open_account,
     open_accounts,
@@ -225,3 +226,31 @@ async def test_an_id_stored_meanwhile_by_somebody_else_is_told(
     monkeypatch.setattr(queries, "transfers_by_id", not_seen)
     with pytest.raises(ConcurrentRepeat):
         await post(ledger, [taken], now=NOW)
+
+
+async def test_what_stood_on_an_account_at_a_time_in_the_past(ledger: AsyncSession) -> None:
+    later = NOW + timedelta(hours=1)
+    await post(ledger, [transfer("a", AGENT, VALUE, 300)], now=later)
+    pending = transfer("p", VALUE, BUS, 100, phase=Phase.PENDING)
+    await post(ledger, [pending], now=later)
+    await post(ledger, [settling(pending, Phase.POST, id="q", business_day=DAY)], now=later + timedelta(hours=1))
+
+    async def at(moment: datetime) -> dict[str, Counters]:
+        return {s.account.code: s.counters for s in await queries.standings_at(ledger, TRANSIT, moment)}
+
+    before = await at(NOW - timedelta(seconds=1))
+    assert set(before.values()) == {Counters()}
+    assert (await at(NOW))[AGENT] == Counters(0, 1000, 0, 0)
+    middle = await at(later)
+    assert (middle[VALUE], middle[BUS]) == (Counters(0, 300, 100, 0), Counters(0, 0, 0, 100))
+    now = await at(later + timedelta(days=1))
+    assert now == {s.account.code: s.counters for s in await balances(ledger, TRANSIT)}
+
+
+async def test_a_long_chain_is_read_in_parts(ledger: AsyncSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.ledger.service.LINKS_AT_ONCE", 2)
+    await post(ledger, [transfer(f"t{number}", AGENT, VALUE, 1) for number in range(6)], now=NOW)
+    links = await close_chain(ledger, TRANSIT, 1)
+    told: list[int] = []
+    assert await chain_faults(ledger, TRANSIT, told.append) == (links[-1], [])
+    assert told == [2, 2, 2, 1]
