@@ -21,6 +21,7 @@ from backoffice.database import Database
 from backoffice.guard import Guard
 from backoffice.settings import Settings
 from backoffice.staff import Accounts, Staff
+from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
 
 IDLE_LIMIT = timedelta(minutes=30)
@@ -63,6 +64,7 @@ class Service:
             lstrip_blocks=True,
         )
         self._templates.filters["yuan"] = lambda minor: str(Amount(int(minor)))
+        self._templates.filters["local"] = _city_time
 
     def page(self, request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
         """Render ``<service>/templates/<template>`` (or the shell's own) inside the shell."""
@@ -70,6 +72,11 @@ class Service:
             service=self, path=request.url.path, staff_name=request.session.get("name"), **context
         )
         return HTMLResponse(rendered, status)
+
+
+def _city_time(moment: datetime) -> str:
+    """A moment as the city's clocks show it; the database gives it in whatever zone its server is in."""
+    return f"{moment.astimezone(BUSINESS_ZONE):%F %T}"
 
 
 def create_service_app(

@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse
 
 from backoffice.web import ServiceDep, StaffDep
 from clearing.benefits import queries
-from rulebook.calendar import BUSINESS_ZONE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 SHOWN = 200
@@ -18,4 +17,4 @@ async def visits(request: Request, _: StaffDep, here: ServiceDep) -> Response:
     """The newest settlements, each with its trace."""
     async with here.database.reading() as session:
         settlements = await queries.newest_settlements(session, SHOWN)
-    return here.page(request, "visits.html", settlements=settlements, zone=BUSINESS_ZONE)
+    return here.page(request, "visits.html", settlements=settlements)

@@ -191,4 +191,5 @@ async def test_the_pages_show_the_case(house: Any) -> None:
         missing = await wang.get("/cases/tap:none")
     assert case in listed.text
     assert "released to the operator" in shown.text
+    assert "2026-09-15 22:00:00" in shown.text, "the city's time, whatever zone the database server is in"
     assert missing.status_code == 404

@@ -38,6 +38,7 @@ CLEARING_PAGES = (
     "/bank/transit/matching",
     "/devices",
     "/open-taps",
+    "/cases",
     "/loads",
     "/visits",
 )
@@ -118,3 +119,33 @@ def test_two_persons_close_the_next_window(page: Page, browser: Browser, city: P
     keep(other, "clearing-close-closed")
     expect(other.locator("main")).to_contain_text("clearing-clerk 提出，clearing-approver 复核")
     other.context.close()
+
+
+def test_two_persons_end_a_dispute(page: Page, browser: Browser, city: Played) -> None:
+    url = city.services.urls["clearing"]
+    sign_in(page, url, "clearing-clerk", "demo-clerk")
+    page.goto(f"{url}/cases")
+    page.get_by_label("申请方编号").fill("2026-17")
+    page.locator("select[name=book]").select_option("transit")
+    page.locator("select[name=claimant]").select_option("bus-a")
+    page.locator("select[name=respondent]").select_option("bus-b")
+    page.get_by_label("金额（分）").fill("350")
+    page.get_by_label("事由").fill("B201 路当日由甲公司代运")
+    page.get_by_role("button", name="提出").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("dispute:bus-a:2026-17")
+    page.get_by_label("负责方答复").fill("情况属实")
+    page.get_by_role("button", name="记录").click()
+    page.locator("select[name=resolution]").select_option("adjust")
+    page.get_by_label("理由").fill("对方已确认")
+    page.get_by_role("button", name="提出").click()
+    expect(page.locator("main")).to_contain_text("Somebody else must approve it")
+    keep(page, "clearing-case-proposed")
+    page.goto(f"{url}/cases")
+    keep(page, "clearing-cases-one-open")
+    second = browser.new_page(locale="zh-CN", viewport={"width": 1280, "height": 900})
+    sign_in(second, url, "clearing-approver", "demo-approver")
+    second.goto(f"{url}/cases/dispute:bus-a:2026-17")
+    second.get_by_role("button", name="复核并入账").click()
+    expect(second.locator("main")).to_contain_text("adjusted to the claimant")
+    keep(second, "clearing-case-closed")
+    second.close()
