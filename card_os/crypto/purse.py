@@ -24,6 +24,7 @@ class TransactionType(IntEnum):
     PURCHASE = 0x06
     OVERDRAFT = 0x07
     COMPOUND = 0x09
+    MEDICAL_LOAD = 0x31  # of a social-security card's medical account (standards.md §5.5 [P])
 
 
 def _amount(value: int) -> bytes:

@@ -36,7 +36,7 @@ from card_os.profile.files import KeyType
 
 _ANSWER = struct.Struct(">IHBB4s4s")
 _OVERDRAFT_ANSWER = struct.Struct(">IH3sBB4s4s")
-_LOADS = frozenset({TransactionType.LOAD, TransactionType.DEPOSIT_LOAD})
+_LOADS = frozenset({TransactionType.LOAD, TransactionType.DEPOSIT_LOAD, TransactionType.MEDICAL_LOAD})
 _KEYS = {
     TransactionType.UNLOAD: (KeyType.UNLOAD, PurseEvent.INITIALIZE_UNLOAD),
     TransactionType.OVERDRAFT: (KeyType.OVERDRAFT, PurseEvent.INITIALIZE_OVERDRAFT),

@@ -201,6 +201,7 @@ _TRANSACTIONS = {
     (0x04, ELECTRONIC_DEPOSIT): TransactionType.OVERDRAFT,
     (0x05, ELECTRONIC_DEPOSIT): TransactionType.UNLOAD,
 }
+_MEDICAL_ACCOUNT = ELECTRONIC_DEPOSIT  # P2 of its commands: the first account of its DF
 _ONLINE = frozenset({TransactionType.DEPOSIT_LOAD, TransactionType.LOAD, TransactionType.UNLOAD})
 
 
@@ -215,6 +216,19 @@ def _initialize(apdu: CommandApdu) -> commands.Command:
     _length(apdu, _INITIALIZE.size)
     make = commands.InitializeOnline if kind in _ONLINE else commands.InitializeOffline
     return make(kind, *_INITIALIZE.unpack(apdu.data))
+
+
+def _medical_initialize(apdu: CommandApdu) -> commands.Command:
+    """Class B0: a load of the medical account (standards.md §5.5 [P])."""
+    _parameters(apdu, 0, _MEDICAL_ACCOUNT)
+    _length(apdu, _INITIALIZE.size)
+    return commands.InitializeOnline(TransactionType.MEDICAL_LOAD, *_INITIALIZE.unpack(apdu.data))
+
+
+def _medical_balance(apdu: CommandApdu) -> commands.Command:
+    _parameters(apdu, 0, _MEDICAL_ACCOUNT)
+    _length(apdu, 0)
+    return commands.GetBalance(_MEDICAL_ACCOUNT, 0)
 
 
 def _credit(apdu: CommandApdu) -> commands.Command:
@@ -331,6 +345,9 @@ _PARSERS: dict[tuple[int, int], Callable[[CommandApdu], commands.Command]] = {
     (0x80, 0x5A): _prove,
     (0x80, 0x70): _sam_initialize,
     (0x80, 0x72): _sam_credit,
+    (0xB0, 0x28): _medical_initialize,
+    (0xB0, 0x2A): _credit,
+    (0xB0, 0x26): _medical_balance,
     (0xBF, 0xDE): _sam_session,
     (0x80, 0x1A): _sam_descrypt,
     (0x80, 0xFA): _sam_crypt,

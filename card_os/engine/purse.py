@@ -42,7 +42,13 @@ PURSE_OF: Mapping[int, int] = MappingProxyType(
     }
 )
 ONLINE = frozenset(
-    {TransactionType.DEPOSIT_LOAD, TransactionType.LOAD, TransactionType.UNLOAD, TransactionType.OVERDRAFT}
+    {
+        TransactionType.DEPOSIT_LOAD,
+        TransactionType.LOAD,
+        TransactionType.MEDICAL_LOAD,
+        TransactionType.UNLOAD,
+        TransactionType.OVERDRAFT,
+    }
 )
 
 

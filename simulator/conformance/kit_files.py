@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 RESET = "RESET"
-CHANGING = frozenset(bytes.fromhex("0E161820242C4752545E58828797D0D4D6DBDCE0E2FAFBFEFF1E"))
+CHANGING = frozenset(bytes.fromhex("0E161820242A2C4752545E58828797D0D4D6DBDCE0E2FAFBFEFF1E"))
 """INS bytes that may change a card or cost one of its tries: who sends them to a card in a reader must say so."""
 
 

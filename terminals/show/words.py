@@ -24,6 +24,7 @@ TRANSACTION_TYPES: Mapping[int, str] = {
     0x07: "修改透支 overdraft change",
     0x08: "信用消费 credit purchase",
     0x09: "复合消费 compound purchase",
+    0x31: "医保账户圈存 medical load",
 }
 DEBITS = frozenset({0x03, 0x04, 0x05, 0x06, 0x08, 0x09})
 

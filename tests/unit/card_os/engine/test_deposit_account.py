@@ -10,6 +10,7 @@ from card_os.crypto.purse import TransactionType
 from card_os.profile.transit import LOG_RECORD
 from card_os.wire import commands as cmd
 from card_os.wire import identifiers as names
+from card_os.wire.apdu import CommandApdu
 from card_os.wire.commands import ELECTRONIC_DEPOSIT
 
 ED = ELECTRONIC_DEPOSIT
@@ -186,3 +187,41 @@ def test_a_purse_has_file_1_or_2(deposit, kit):
     deposit.send(kit.perso.create_purse(wrong), 0x6A80)
     twice = kit.PurseSpec(fid=names.DEPOSIT_FILE, load=kit.Level.PIN, log_sfi=0, limit_minor=1)
     deposit.send(kit.perso.create_purse(twice), 0x6A89)
+
+
+def test_a_load_of_the_medical_account_has_class_b0_and_type_31(deposit, kit):
+    """B0 28, B0 2A, B0 26 (standards.md §5.5 [P]); MACs and TAC as a load's."""
+    data = bytes((1,)) + (2500).to_bytes(4, "big") + kit.TERMINAL
+    answer = cmd.LoadInitialized.parse(deposit.send(CommandApdu(0xB0, 0x28, 0x00, 0x01, data, 16)))
+    key = kit.online_key(kit.child("load"), answer)
+    request = {"amount_minor": 2500, "transaction_type": 0x31, "terminal": kit.TERMINAL}
+    assert answer.mac1 == macs.load_mac1(key, balance_minor=0, **request)
+    at = {"date": kit.DATE, "time": kit.TIME}
+    credit = kit.DATE + kit.TIME + macs.load_mac2(key, **at, **request)
+    tac = deposit.send(CommandApdu(0xB0, 0x2A, 0x00, 0x00, credit, 4))
+    assert tac == macs.load_tac(
+        kit.child("tac"), new_balance_minor=2500, online_sequence=answer.online_sequence, **at, **request
+    )
+    assert deposit.send(CommandApdu(0xB0, 0x26, 0x00, 0x01, b"", 4)) == (2500).to_bytes(4, "big")
+    assert log(deposit, kit)[0][:3] == (0x31, answer.online_sequence, 2500)
+    assert deposit.send(cmd.get_transaction_prove(transaction_type=0x31, sequence=answer.online_sequence))[4:] == tac
+
+
+@pytest.mark.parametrize(
+    ("command", "sw"),
+    [
+        ("B0280002 0B 01 000009C4 991000000001", 0x6A86),  # the account is number 1
+        ("B0280101 0B 01 000009C4 991000000001", 0x6A86),
+        ("B0280001 0A 01 000009C4 9910000000", 0x6700),
+        ("B02A0000 0B 20260915 081500 00000000", 0x6985),  # nothing begun
+        ("B0260002 04", 0x6A86),
+        ("B0270001 04", 0x6D00),
+    ],
+)
+def test_medical_commands_refused(deposit, command, sw):
+    deposit.send(CommandApdu.parse(bytes.fromhex(command)), sw)
+
+
+def test_a_card_without_the_account_says_so(card, kit):
+    card.send(cmd.select_name(names.SOCIAL_AID))
+    card.send(CommandApdu(0xB0, 0x26, 0x00, 0x01, b"", 4), 0x6A82)

@@ -219,7 +219,7 @@ def _explained(last: Standing, now: Standing, record: Any) -> bool:
     sequence = last.online if online else last.offline
     lent = record.type == TransactionType.OVERDRAFT
     moved = 0 if lent else record.amount_minor
-    loads = record.type in (TransactionType.LOAD, TransactionType.DEPOSIT_LOAD)
+    loads = record.type in (TransactionType.LOAD, TransactionType.DEPOSIT_LOAD, TransactionType.MEDICAL_LOAD)
     return (
         (now.online, now.offline) == counted
         and record.sequence == sequence
