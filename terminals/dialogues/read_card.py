@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from card_os.profile.access import Level
 from card_os.profile.codecs import Layout, MalformedFile, RecordSet
+from card_os.profile.files import ApplicationSpec
+from card_os.profile.social_areas import SOCIAL_AREAS
 from card_os.profile.social_security import SOCIAL_HOLDER, SOCIAL_ISSUER
 from card_os.profile.transit import (
     LOG_RECORD,
@@ -71,18 +74,44 @@ class SocialContents:
 
 
 @dataclass(frozen=True, slots=True)
+class AreaContents:
+    """A social-security area: what its freely readable files hold, by the profile's names, without the zeros behind it. How
+    they are laid out is not public."""
+
+    fid: int
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class CardContents:
-    """None where the card has no such application."""
+    """None where the card has no such application; ``areas`` those of DF01 to DF07 that it has and that are free to read."""
 
     transit: TransitContents | None
     social: SocialContents | None
+    areas: tuple[AreaContents, ...] = ()
 
 
 def read_card() -> Dialogue[CardContents]:
     """Reads everything that needs no key or PIN. Changes nothing on the card but which application is selected."""
     transit = yield from _read_transit()
     social = yield from _read_social()
-    return CardContents(transit, social)
+    areas = []
+    for area in SOCIAL_AREAS:
+        if any(file.access.read is Level.FREE for file in area.files):
+            areas += yield from _read_area(area)
+    return CardContents(transit, social, tuple(areas))
+
+
+def _read_area(area: ApplicationSpec) -> Dialogue[list[AreaContents]]:
+    """None or one."""
+    if (yield from _ask(commands.select_name(area.name))) is None:
+        return []
+    files = {}
+    for file in area.files:
+        if file.access.read is Level.FREE:
+            content = yield from _binary(file.sfi, 1)
+            files[file.name] = (content or b"").rstrip(b"\x00")
+    return [AreaContents(area.fid, files)]
 
 
 def _read_transit() -> Dialogue[TransitContents | None]:

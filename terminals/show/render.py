@@ -15,6 +15,7 @@ from terminals.dialogues.read_card import CardContents, SocialContents, TransitC
 from terminals.show import words
 
 _NOT_READABLE = "不可读 not readable"
+_EMPTY = "空 empty"
 
 
 def render(contents: CardContents, *, reader: str, atr: bytes, unmasked: bool = False) -> RenderableType:
@@ -25,9 +26,19 @@ def render(contents: CardContents, *, reader: str, atr: bytes, unmasked: bool = 
         parts += _transit(contents.transit)
     if contents.social is not None:
         parts.append(_pairs("社会保障应用 Social security", _social_rows(contents.social, unmasked)))
+    for area in contents.areas:
+        rows = [(name, _area_value(value, unmasked)) for name, value in area.files.items()]
+        parts.append(_pairs(f"社会保障区 Social-security area DF{area.fid & 0xFF:02X}", rows))
     if contents == CardContents(None, None):
         parts.append(_pairs("没有可识别的应用 No application known here", ()))
     return Group(*parts)
+
+
+def _area_value(value: bytes, unmasked: bool) -> str:
+    """Household, residence and marriage are personal whatever their layout."""
+    if not value:
+        return _EMPTY
+    return value.hex().upper() if unmasked else f"{len(value)} 字节 bytes"
 
 
 def _transit(transit: TransitContents) -> Iterator[Table]:

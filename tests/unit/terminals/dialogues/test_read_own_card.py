@@ -12,7 +12,7 @@ from hardware.vault.demonstration import ISSUING_LABELS
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey
 from issuing.personalisation.identity import ISSUER
-from simulator.softcard.demonstration import demonstration_card
+from simulator.softcard.demonstration import areas_memory, demonstration_card, powered
 from terminals.dialogues.read_card import read_card
 
 TERMINAL = bytes.fromhex("991000000042")
@@ -56,3 +56,13 @@ def test_our_card_tells_number_class_balance_log_and_holder():
     assert contents.social is not None
     assert contents.social.issuer["card_number"] == "000000078"
     assert contents.social.holder["social_number"] == "11010519491231002X"
+
+
+def test_the_public_area_of_a_full_card_is_read_and_the_others_are_left_alone():
+    memory = areas_memory(7)
+    contents = drive(read_card(), Ports(card=powered(memory, 7)))
+    (area,) = contents.areas
+    assert area.fid == 0xDF01
+    assert set(area.files) >= {"household", "residence", "education"}
+    assert not any(area.files.values())
+    assert drive(read_card(), Ports(card=demonstration_card(7))).areas == ()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from card_os.profile.social_security import SocialHolder
 from card_os.profile.transit import LogRecord, Management, PublicApplication, TransitProcess, TripRecord
-from terminals.dialogues.read_card import CardContents, SocialContents, TransitContents
+from terminals.dialogues.read_card import AreaContents, CardContents, SocialContents, TransitContents
 from terminals.show.render import render
 from terminals.show.words import PERSONAL as PERSONAL_FIELDS
 from terminals.show.words import masked
@@ -132,3 +132,13 @@ def test_a_short_value_is_hidden_whole(value: str, shown_as: str):
 def test_every_field_of_the_holder_is_masked_or_says_nothing_of_who_it_is(field: str):
     """A field added to EF06 is a decision, not an accident."""
     assert field in PERSONAL_FIELDS or field == "sex"
+
+
+def test_what_stands_in_a_public_area_is_personal_whatever_its_layout():
+    contents = CardContents(None, None, (AreaContents(0xDF01, {"household": b"ZHANG", "education": b""}),))
+    text = shown(contents)
+    assert "DF01" in text
+    assert "5 字节 bytes" in text
+    assert "空 empty" in text
+    assert "5A48414E47" not in text
+    assert "5A48414E47" in shown(contents, unmasked=True)
