@@ -60,6 +60,9 @@ def serve(
         raise typer.Exit(1) from problem
 
 
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
+
 class CannotServe(ValueError):
     """What was asked for cannot be served; nothing was inserted."""
 
@@ -114,8 +117,8 @@ def _serve(memories: Sequence[CardMemory], ports: Sequence[int]) -> None:
 
 def _write_back(images: Sequence[Path], memories: Sequence[CardMemory]) -> None:
     """Every one that can be written; then raises ``OSError`` naming those that cannot."""
-    for end in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(end, signal.SIG_IGN)  # an impatient second Ctrl-C must not cost what the card has done
+    for end in _ENDS:
+        signal.signal(end, signal.SIG_IGN)
     lost = []
     for path, memory in zip(images, memories, strict=False):
         try:
@@ -130,11 +133,15 @@ def _write_back(images: Sequence[Path], memories: Sequence[CardMemory]) -> None:
 def _stopped_by_kill() -> Iterator[None]:
     """A plain kill is a Ctrl-C: the images are written."""
 
+    before = {end: signal.getsignal(end) for end in _ENDS}
+
     def interrupt(_: int, __: FrameType | None) -> None:
+        for end in _ENDS:  # an impatient second one must cost neither what the card has done nor the daemon's end
+            signal.signal(end, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {end: signal.getsignal(end) for end in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGTERM, interrupt)
+    for end in _ENDS:
+        signal.signal(end, interrupt)
     try:
         yield
     finally:
