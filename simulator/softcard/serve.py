@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 
@@ -49,8 +49,9 @@ def serve(
     try:
         _require_room(images or [], own=own)
         memories = _memories(images or [], number)
-        with _stopped_by_kill(), ExitStack() as stack:
+        with _Ending() as ending, ExitStack() as stack:
             ports = stack.enter_context(_own_slots(len(memories))) if own else _slots_from(port, len(memories))
+            ending.serving()
             stack.callback(_write_back, images or [], memories)
             _serve(memories, ports)
     except KeyboardInterrupt:  # before the first card was in a reader: nothing to write back
@@ -129,21 +130,35 @@ def _write_back(images: Sequence[Path], memories: Sequence[CardMemory]) -> None:
         raise OSError("; ".join(lost))
 
 
-@contextmanager
-def _stopped_by_kill() -> Iterator[None]:
-    """A plain kill is a Ctrl-C: the images are written."""
+class _Ending:
+    """Ctrl-C and a plain kill alike: one that comes while the readers start waits until they have, so that nothing of them is
+    left behind; the first afterwards ends the serving, and an impatient second one costs nothing."""
 
-    before = {end: signal.getsignal(end) for end in _ENDS}
+    def __init__(self) -> None:
+        self._before = {end: signal.getsignal(end) for end in _ENDS}
+        self._asked = self._serving = False
 
-    def interrupt(_: int, __: FrameType | None) -> None:
-        for end in _ENDS:  # an impatient second one must cost neither what the card has done nor the daemon's end
+    def __enter__(self) -> Self:
+        for end in _ENDS:
+            signal.signal(end, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for end, handler in self._before.items():
+            signal.signal(end, handler)
+
+    def serving(self) -> None:
+        """From here on it interrupts. Raises ``KeyboardInterrupt`` where it was asked for before."""
+        self._serving = True
+        if self._asked:
+            self._interrupt()
+
+    def _heard(self, _: int, __: FrameType | None) -> None:
+        self._asked = True
+        if self._serving:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        for end in _ENDS:
             signal.signal(end, signal.SIG_IGN)
         raise KeyboardInterrupt
-
-    for end in _ENDS:
-        signal.signal(end, interrupt)
-    try:
-        yield
-    finally:
-        for end, handler in before.items():
-            signal.signal(end, handler)
