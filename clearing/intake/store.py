@@ -1,0 +1,90 @@
+"""What came from outside, as it came: files named by the SHA-256 of their content, kept once, durable before anybody is told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """``size`` in bytes."""
+
+    sha256: bytes
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RawStore:
+    """``folder``/ab/<64 hex digits>. Nothing in it is ever changed; equal content is there once."""
+
+    folder: Path
+
+    def begin(self) -> Incoming:
+        """A file that is not there until it is kept."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Incoming(self, self.folder / f".incoming-{uuid.uuid4().hex}")
+
+    def keep(self, content: bytes) -> Kept:
+        with self.begin() as incoming:
+            incoming.write(content)
+            return incoming.keep()
+
+    def path(self, sha256: bytes) -> Path:
+        name = sha256.hex()
+        return self.folder / name[:2] / name
+
+
+@dataclass(slots=True)
+class Incoming:
+    """Leaving the ``with`` without ``keep`` leaves nothing."""
+
+    store: RawStore
+    path: Path
+    size: int = 0
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _file: BinaryIO = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._file = self.path.open("xb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def write(self, content: bytes | memoryview) -> None:
+        self._file.write(content)
+        self._hash.update(content)
+        self.size += len(content)
+
+    def keep(self) -> Kept:
+        """Durable when this returns: file and name are on disk."""
+        digest = self._hash.digest()
+        path = self.store.path(digest)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        path.parent.mkdir(exist_ok=True)
+        os.replace(self.path, path)
+        for folder in (path.parent, self.store.folder):
+            _on_disk(folder)
+        return Kept(digest, self.size, path)
+
+
+def _on_disk(folder: Path) -> None:
+    """Names are in the folder's own blocks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
