@@ -1,4 +1,4 @@
-"""What came from outside, as it came: files named by the SHA-256 of their content, kept once, durable before anybody is told."""
+"""What came from outside, as it came: files named by the SHA-256 of their content, kept once and durable."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What a terminal uploads: records under a header, signed by the device."""
 
-from rulebook.batch.batch import Batch, BatchHeader, MalformedBatch, seal, unseal
+from rulebook.batch.batch import OFFSET, Batch, BatchHeader, BatchRows, MalformedBatch, seal, unseal, unseal_rows
 
-__all__ = ["Batch", "BatchHeader", "MalformedBatch", "seal", "unseal"]
+__all__ = ["OFFSET", "Batch", "BatchHeader", "BatchRows", "MalformedBatch", "seal", "unseal", "unseal_rows"]
