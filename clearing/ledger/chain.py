@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from clearing.ledger.rules import Transfer
+from clearing.ledger.rules import Phase, Purpose, Transfer
+from rulebook.money import Amount, Currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,18 @@ def canonical(transfer: Transfer) -> bytes:
         "reference": transfer.reference,
     }
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_back(fields: Mapping[str, Any]) -> Transfer:
+    """The transfer whose canonical JSON has these ``fields``."""
+    given = dict(fields)
+    return Transfer(
+        amount=Amount(given.pop("amount_minor"), Currency(given.pop("currency"))),
+        business_day=date.fromisoformat(given.pop("business_day")),
+        purpose=Purpose(given.pop("purpose")),
+        phase=Phase(given.pop("phase")),
+        **given,
+    )
 
 
 def chain(transfers: Iterable[Transfer], previous: Link = GENESIS) -> list[Link]:
