@@ -22,7 +22,7 @@ import numpy as np
 from card_os.crypto.purse import purchase_tac_input
 from card_os.crypto.suites import TRIPLE_DES
 from clearing.verification.bulk import TacColumns, right_tacs
-from clearing.verification.kernels import fast, plain
+from clearing.verification.kernels.des import fast, plain
 
 NAIVE_CALLS = 100_000
 FORGED_EVERY = 10_000

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from card_os.crypto.suites import TRIPLE_DES
-from clearing.verification.kernels import fast
-from clearing.verification.kernels.plain import Flags, Words
+from clearing.verification.kernels.des import fast
+from clearing.verification.kernels.des.plain import Flags, Words
 
 Numbers: TypeAlias = NDArray[np.int64]
 Octets: TypeAlias = NDArray[np.uint8]

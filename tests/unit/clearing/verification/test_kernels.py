@@ -15,8 +15,8 @@ from card_os.crypto.purse import load_tac_input, purchase_tac_input
 from card_os.crypto.suites import TRIPLE_DES
 from clearing.verification import bulk
 from clearing.verification.bulk import KernelDisagrees, TacColumns, right_tacs
-from clearing.verification.kernels import circuits, fast, plain, wiring
-from clearing.verification.kernels.circuits import WrongCircuit
+from clearing.verification.kernels.des import circuits, fast, plain, wiring
+from clearing.verification.kernels.des.circuits import WrongCircuit
 
 KERNELS = [pytest.param(plain.wrong, id="plain"), pytest.param(fast.wrong, id="fast")]
 

@@ -16,9 +16,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from clearing.verification.kernels.circuits import Circuit, Gate, circuit
-from clearing.verification.kernels.plain import Flags, Words
-from clearing.verification.kernels.planes import (
+from clearing.verification.kernels.des.circuits import Circuit, Gate, circuit
+from clearing.verification.kernels.des.plain import Flags, Words
+from clearing.verification.kernels.des.planes import (
     BITS,
     BOX_INPUTS,
     BOX_OUTPUTS,

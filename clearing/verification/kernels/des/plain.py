@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.verification.kernels.circuits import Gate, circuit
-from clearing.verification.kernels.planes import (
+from clearing.verification.kernels.des.circuits import Gate, circuit
+from clearing.verification.kernels.des.planes import (
     BITS,
     BOX_INPUTS,
     BOX_OUTPUTS,

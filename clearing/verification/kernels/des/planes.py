@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from clearing.verification.kernels.circuits import circuit
-from clearing.verification.kernels.wiring import EXPANSION, INITIAL, PERMUTATION, ROUNDS, key_schedule
+from clearing.verification.kernels.des.circuits import circuit
+from clearing.verification.kernels.des.wiring import EXPANSION, INITIAL, PERMUTATION, ROUNDS, key_schedule
 
 BITS = 64
 HALF = 32

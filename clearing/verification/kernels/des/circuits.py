@@ -7,7 +7,7 @@ from enum import Enum, unique
 from functools import cache
 from importlib.resources import files
 
-from clearing.verification.kernels.wiring import s_box
+from clearing.verification.kernels.des.wiring import s_box
 
 INPUTS = 6
 _ALL = (1 << 64) - 1
