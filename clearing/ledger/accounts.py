@@ -53,7 +53,7 @@ class Kind(StrEnum):
     FUND_POOL = "fund-pool"
     PERSONAL_ACCOUNT = "personal-account"
     HOSPITAL_PAYABLE = "hospital-payable"
-    RETENTION = "retention"
+    RETENTION = "retention"  # in any book: kept back by its keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ RULES: dict[Kind, Rule] = {
     Kind.VALUE_ON_CARDS: Rule(Side.CREDIT, Limit.NONE),
     Kind.DEPOSITS_ON_CARDS: Rule(Side.CREDIT, _NO_OVERDRAFT),
     Kind.OPEN_TAPS: Rule(Side.CREDIT, _NO_OVERDRAFT),
-    Kind.FEES: Rule(Side.CREDIT, _NO_OVERDRAFT),
+    # No limit: commissions may well be more than the fees of their time.
+    Kind.FEES: Rule(Side.CREDIT, Limit.NONE),
     Kind.AGENT_PREFUNDED: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),
     # Grows by debits, up to the account's ``limit_minor`` above what the agent has paid in.
     Kind.AGENT_WITH_LIMIT: Rule(Side.DEBIT, _NO_OVERDRAFT, owned=True),
@@ -86,7 +87,7 @@ RULES: dict[Kind, Rule] = {
     Kind.PERSONAL_ACCOUNT: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),
     # No limit: a visit reversed after its hospital was paid leaves a net debtor.
     Kind.HOSPITAL_PAYABLE: Rule(Side.CREDIT, Limit.NONE, owned=True),
-    Kind.RETENTION: Rule(Side.CREDIT, _NO_OVERDRAFT),
+    Kind.RETENTION: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),
 }
 
 

@@ -44,7 +44,8 @@ class Purpose(StrEnum):
     BENEFIT = "benefit"  # fund pool → hospital
     PERSONAL = "personal"  # personal account → hospital
     REVERSAL = "reversal"  # a visit or fare taken back
-    RETENTION = "retention"
+    APPORTIONMENT = "apportionment"  # operator → operator: its part of shared rides
+    RETENTION = "retention"  # kept back of what a participant is to get, or given back
     SETTLEMENT = "settlement"  # paid by or to a participant through the bank
     ADJUSTMENT = "adjustment"
 

@@ -1,21 +1,24 @@
-"""What participants have agreed to pay one another: contracts with effective dates. Pure; the trace explains every fen."""
+"""What participants have agreed to pay one another: contracts with effective dates, a document checked whole when read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum, unique
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from clearing.ledger.accounts import RULES, TRANSIT, Kind, Limit
 from rulebook.money import ZERO, Amount, Rounding
 from rulebook.rate import Rate
 
 _ONE_DAY = timedelta(days=1)
+
+Party: TypeAlias = tuple[str, str]
+"""Book, participant."""
 
 
 class MalformedContracts(ValueError):
@@ -30,18 +33,18 @@ class MalformedContracts(ValueError):
 class Basis(StrEnum):
     """What a charge is counted on."""
 
-    FARES = "fares"  # accepted taps of an operator: number and fen
+    FARES = "fares"  # accepted taps of an operator: number, and fen after shared rides were apportioned
     LOADS = "loads"  # confirmed loads of an agent
     REFUNDS = "refunds"  # paid out by an agent
     SETTLEMENT = "settlement"  # once for each window
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What a participant did in a window on one basis."""
+@unique
+class Period(StrEnum):
+    """Of what minimum and maximum are those, and what is rounded once."""
 
-    count: int = 0
-    amount: Amount = ZERO
+    WINDOW = "window"
+    MONTH = "month"  # calendar month of the business day, or as much of it as the contract is in force
 
 
 Fen = Annotated[int, Field(ge=0, strict=True)]
@@ -53,10 +56,10 @@ class _Closed(BaseModel):
 
 class Charge(_Closed):
     """``rate`` of the amount and ``each_minor`` for each piece, together not below ``minimum_minor`` and not above
-    ``maximum_minor`` a window. A window without activity costs the minimum as well. ``payer`` and ``payee`` are participants;
-    a commission is a charge whose payee is the agent."""
+    ``maximum_minor`` a ``period``. A period without activity costs the minimum as well, and so does a month of which the
+    contract has only some days. ``payer`` and ``payee`` are participants; a commission is a charge whose payee is the agent."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     basis: Basis
     payer: str
     payee: str
@@ -64,6 +67,7 @@ class Charge(_Closed):
     each_minor: Fen = 0
     minimum_minor: Fen = 0
     maximum_minor: Fen | None = None
+    period: Period = Period.WINDOW
     rounding: Rounding = Rounding.HALF_UP
 
     @model_validator(mode="after")
@@ -76,7 +80,8 @@ class Charge(_Closed):
 
 
 class Hold(_Closed):
-    """``rate`` of what a participant is to get is kept back and released after ``days``."""
+    """``rate`` of what a participant is to get of a window is kept back and released in the first window whose business day
+    is ``days`` later."""
 
     rate: Rate
     days: Annotated[int, Field(gt=0, strict=True)]
@@ -84,10 +89,11 @@ class Hold(_Closed):
 
 
 class Contract(_Closed):
-    """In force on ``effective_from`` and every day to ``effective_to`` (included; None: until terminated).
+    """In force on ``effective_from`` and every day to ``effective_to`` (included; None: until terminated), in one ``book``.
     ``net_debit_cap_minor``: how far the participant's net position of a window may be below nil; None is no cap."""
 
     participant: str
+    book: str = TRANSIT
     effective_from: date
     effective_to: date | None = None
     charges: tuple[Charge, ...] = ()
@@ -106,19 +112,24 @@ class Contract(_Closed):
     def in_force_on(self, day: date) -> bool:
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
+    @property
+    def key(self) -> tuple[str, str, date]:
+        """Which contract it is, in every version of the document."""
+        return (self.book, self.participant, self.effective_from)
+
 
 class Contracts(_Closed):
-    """All contracts of a city. Those of one participant never overlap."""
+    """All contracts of a city, those of the past as well. Those of one participant and book never overlap."""
 
+    version: Annotated[int, Field(ge=1, strict=True)]
     contracts: tuple[Contract, ...] = ()
 
     @model_validator(mode="after")
     def _none_overlap(self) -> Contracts:
         faults = []
-        ordered = sorted(self.contracts, key=lambda contract: (contract.participant, contract.effective_from))
-        for before, after in pairwise(ordered):
+        for before, after in pairwise(sorted(self.contracts, key=lambda contract: contract.key)):
             end = before.effective_to or date.max
-            if before.participant == after.participant and after.effective_from <= end:
+            if (before.book, before.participant) == (after.book, after.participant) and after.effective_from <= end:
                 faults.append(
                     f"contracts of {after.participant} overlap on {after.effective_from}; end the earlier one on"
                     f" {after.effective_from - _ONE_DAY}"
@@ -127,77 +138,68 @@ class Contracts(_Closed):
             raise ValueError("; ".join(faults))
         return self
 
-    def of(self, participant: str, day: date) -> Contract | None:
+    def of(self, participant: str, day: date, *, book: str = TRANSIT) -> Contract | None:
         """The one in force on ``day``."""
-        found = (each for each in self.contracts if each.participant == participant and each.in_force_on(day))
+        found = (each for each in self.in_force_on(day) if (each.book, each.participant) == (book, participant))
         return next(found, None)
 
+    def in_force_on(self, day: date) -> tuple[Contract, ...]:
+        """In order of book and participant."""
+        return tuple(sorted((c for c in self.contracts if c.in_force_on(day)), key=lambda contract: contract.key))
 
-def load_contracts(document: Mapping[str, Any], *, participants: Iterable[str]) -> Contracts:
-    """Raises ``MalformedContracts`` with every fault found, a name that is nobody's among them."""
+
+def load_contracts(document: Mapping[str, Any], *, accounts: Mapping[Party, str]) -> Contracts:
+    """``accounts``: by which account each participant gives and gets in a book. Raises ``MalformedContracts`` with every fault
+    found: a name that is nobody's, and an account that a closed window might overdraw, are among them."""
     try:
         contracts = Contracts.model_validate(dict(document))
     except ValidationError as error:
         raise MalformedContracts(
             [f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}" for fault in error.errors()]
         ) from error
-    known = set(participants)
-    named = {
-        name
-        for contract in contracts.contracts
-        for name in (contract.participant, *(n for c in contract.charges for n in (c.payer, c.payee)))
-    }
-    if strangers := sorted(named - known):
-        raise MalformedContracts([f"contracts: {name} is no participant" for name in strangers])
+    if faults := sorted({fault for contract in contracts.contracts for fault in _faults_of(contract, accounts)}):
+        raise MalformedContracts(faults)
     return contracts
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """What one charge of a contract came to. ``steps`` explain it: (what, fen) that sum to ``amount``."""
-
-    contract: str
-    charge: Charge
-    activity: Activity
-    amount: Amount
-    steps: tuple[tuple[str, int], ...]
-
-
-def charged(contract: Contract, activity: Mapping[Basis, Activity]) -> tuple[Charged, ...]:
-    """The charges of a window, in the contract's order; one that comes to nothing is left out."""
-    every = (_charged(contract, charge, activity.get(charge.basis, Activity())) for charge in contract.charges)
-    return tuple(one for one in every if one.amount > ZERO)
-
-
-def _charged(contract: Contract, charge: Charge, activity: Activity) -> Charged:
-    if charge.basis is Basis.SETTLEMENT:
-        activity = Activity(1, ZERO)
-    by_rate = activity.amount.share(charge.rate, charge.rounding).minor
-    by_piece = charge.each_minor * activity.count
-    steps = [("rate", by_rate), ("each", by_piece)]
-    total = by_rate + by_piece
-    bounded = max(total, charge.minimum_minor)
-    if charge.maximum_minor is not None:
-        bounded = min(bounded, charge.maximum_minor)
-    steps.append(("minimum" if bounded > total else "maximum", bounded - total))
-    shown = tuple((what, minor) for what, minor in steps if minor)
-    return Charged(contract.participant, charge, activity, Amount(bounded), shown)
+def _faults_of(contract: Contract, accounts: Mapping[Party, str]) -> Iterator[str]:
+    named = {contract.participant, *(name for c in contract.charges for name in (c.payer, c.payee))}
+    for name in named:
+        if (contract.book, name) not in accounts:
+            yield f"contract of {contract.participant}: {name} is no participant with an account in book {contract.book}"
+    paying = {charge.payer for charge in contract.charges} | ({contract.participant} if contract.hold else set())
+    for payer in paying:
+        account = accounts.get((contract.book, payer))
+        # Its second person's approval posts a window whole, so nothing in it may be refused for want of money.
+        if account is not None and RULES[Kind(account.partition(":")[0])].limit is not Limit.NONE:
+            yield (
+                f"contract of {contract.participant}: {payer} would pay out of {account}, which may not be overdrawn;"
+                " take it off what it is paid"
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Kept back of what a participant gets, until ``release_on``."""
+def unmade(before: Contracts, after: Contracts, *, today: date) -> list[str]:
+    """How ``after`` would change what has been in force up to ``today``; each as a fault."""
+    kept = {contract.key: contract for contract in after.contracts}
+    begun = {contract.key: contract for contract in before.contracts if contract.effective_from <= today}
+    faults = []
+    for key, contract in begun.items():
+        name = f"contract of {contract.participant} from {contract.effective_from}"
+        now = kept.get(key)
+        if now is None or now.model_copy(update={"effective_to": contract.effective_to}) != contract:
+            faults.append(f"{name} has begun; only its effective_to may change")
+        elif now.effective_to != contract.effective_to and _any_past(contract.effective_to, now.effective_to, today):
+            faults.append(f"{name}: effective_to may be changed only from and to {today} or later")
+    faults += [
+        f"contract of {contract.participant} from {contract.effective_from} is new; it can begin on {today + _ONE_DAY}"
+        for key, contract in kept.items()
+        if key not in begun and contract.effective_from <= today
+    ]
+    return sorted(faults)
 
-    amount: Amount
-    release_on: date
 
-
-def held(contract: Contract, net: Amount, day: date) -> Held | None:
-    """What of a net position (above zero: to be paid out) is kept back on ``day``."""
-    if contract.hold is None or net <= ZERO:
-        return None
-    kept = net.share(contract.hold.rate, contract.hold.rounding)
-    return Held(kept, day + timedelta(days=contract.hold.days)) if kept > ZERO else None
+def _any_past(before: date | None, after: date | None, today: date) -> bool:
+    return any(end is not None and end < today for end in (before, after))
 
 
 def beyond_cap(contract: Contract, net: Amount) -> Amount:

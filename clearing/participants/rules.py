@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from clearing.ledger.accounts import RULES, Account, Kind, account
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.participants.banking import BankAccount, BookAtBank
-from clearing.participants.contracts import Contracts
+from clearing.participants.contracts import Contracts, Party
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
 from rulebook.messages.base import Hex
@@ -102,7 +102,7 @@ class City(_Closed):
     institutions: dict[str, tuple[_Institution, ...]]
     policy: _Policy
     bank_accounts: dict[str, BookAtBank] = {}
-    contracts: Contracts = Contracts()
+    contracts: Contracts = Contracts(version=1)
 
     @model_validator(mode="after")
     def _accounts_are_known(self) -> City:
@@ -123,12 +123,6 @@ class City(_Closed):
             f"bank account of {book}: opening_minor is {at_bank.opening_minor}; the opening balances say {booked}"
             for book, at_bank in self.bank_accounts.items()
             if (booked := self._opened(book, at_bank.ledger)) != at_bank.opening_minor
-        ]
-        ids = {participant.id for participant in self.participants}
-        faults += [
-            f"contract of {c.participant}: no such participant"
-            for c in self.contracts.contracts
-            if c.participant not in ids
         ]
         numbers = Counter(at_bank.account.number for at_bank in self.bank_accounts.values())
         faults += [f"bank account {number} is of {count} books" for number, count in numbers.items() if count > 1]
@@ -170,11 +164,16 @@ class City(_Closed):
 
     def settlement_account(self, participant: str, book: str) -> str | None:
         """The code of the account by which the participant gives and gets in ``book``: its own one, or for a keeper the fees;
-        None where it has neither."""
+        None where it has neither. What a keeper keeps back of others is no account of its own."""
         codes = [c for p in self.participants if p.id == participant for b, c in p.accounts if b == book]
         kinds = {Kind(code.partition(":")[0]): code for code in reversed(codes)}
-        owned = [code for kind, code in kinds.items() if RULES[kind].owned]
+        owned = [code for kind, code in kinds.items() if RULES[kind].owned and kind is not Kind.RETENTION]
         return owned[0] if owned else kinds.get(Kind.FEES)
+
+    def settlement_accounts(self) -> dict[Party, str]:
+        """Of every participant in every book in which it has one."""
+        found = {(book, p.id): self.settlement_account(p.id, book) for p in self.participants for book in p.books}
+        return {party: account for party, account in found.items() if account is not None}
 
     def parties(self) -> Mapping[str, tuple[str, ...]]:
         return {participant.id: participant.books for participant in self.participants}

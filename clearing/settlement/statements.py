@@ -28,6 +28,7 @@ PURPOSES: dict[Purpose, tuple[str, str]] = {
     Purpose.BENEFIT: ("统筹支付", "benefit from the pool"),
     Purpose.PERSONAL: ("个人账户支付", "paid from personal account"),
     Purpose.REVERSAL: ("冲正", "reversal"),
+    Purpose.APPORTIONMENT: ("共线票款分摊", "part of shared rides"),
     Purpose.RETENTION: ("质量保证金", "retention"),
     Purpose.SETTLEMENT: ("清算支付", "settlement payment"),
     Purpose.ADJUSTMENT: ("调账", "adjustment"),

@@ -119,10 +119,6 @@ FAULTY_BANK_ACCOUNTS = {
         "account.bank_code",
     ),
     "settled before it is traded": (_at_bank("transit", pay_within_days=0), "pay_within_days"),
-    "a contract of nobody": (
-        _changed(contracts={"contracts": [{"participant": "bus-z", "effective_from": "2026-09-15"}]}),
-        "contract of bus-z: no such participant",
-    ),
 }
 
 
