@@ -65,18 +65,45 @@ def seal(device: str, number: int, records: Sequence[Record], sign: Callable[[by
     """The bytes to upload. ``records`` are in journal order, at least one; ``sign`` is the device key's."""
     if not records:
         raise ValueError("a batch has at least one record")
-    head = _HEADER.pack(
+    header = BatchHeader(
+        device=device,
+        number=number,
+        first_sequence=records[0].journal_sequence,
+        last_sequence=records[-1].journal_sequence,
+        count=len(records),
+        amount_sum_minor=amount_sum(records),
+    )
+    signed = _head(header) + b"".join(record.encode() for record in records)
+    return signed + sign(signed)
+
+
+def seal_rows(number: int, rows: Rows, sign: Callable[[bytes], bytes]) -> bytes:
+    """As ``seal``, with the records as columns: of one device, in journal order, at least one."""
+    if not len(rows):
+        raise ValueError("a batch has at least one record")
+    header = BatchHeader(
+        device=rows["device"][0].tobytes().rstrip(b"\x00").decode("ascii"),
+        number=number,
+        first_sequence=int(rows["journal_sequence"][0]),
+        last_sequence=int(rows["journal_sequence"][-1]),
+        count=len(rows),
+        amount_sum_minor=_amount_sum(rows),
+    )
+    signed = _head(header) + rows.tobytes()
+    return signed + sign(signed)
+
+
+def _head(header: BatchHeader) -> bytes:
+    return _HEADER.pack(
         MAGIC,
-        device.encode("ascii"),
-        number,
-        records[0].journal_sequence,
-        records[-1].journal_sequence,
-        len(records),
-        amount_sum(records),
+        header.device.encode("ascii"),
+        header.number,
+        header.first_sequence,
+        header.last_sequence,
+        header.count,
+        header.amount_sum_minor,
         RECORD_LENGTH,
     )
-    signed = head + b"".join(record.encode() for record in records)
-    return signed + sign(signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +172,16 @@ def _header_faults(header: BatchHeader, rows: Rows) -> list[str]:
     in_order = rows["journal_sequence"] == header.first_sequence + np.arange(len(rows), dtype=np.int64)
     if expected != len(rows) or not in_order.all():
         faults.append(f"records are not journal sequences {header.first_sequence} to {header.last_sequence} in order")
-    done = (rows["kind"] == Kind.OUTCOME) & (rows["outcome"] == Outcome.DONE)
-    amounts = int(rows["amount_minor"][done].sum(dtype=np.uint64))
+    amounts = _amount_sum(rows)
     if amounts != header.amount_sum_minor:
         faults.append(f"amount sum is {header.amount_sum_minor}; the records add up to {amounts}")
     return faults
+
+
+def _amount_sum(rows: Rows) -> int:
+    """``amount_sum`` of columns."""
+    done = (rows["kind"] == Kind.OUTCOME) & (rows["outcome"] == Outcome.DONE)
+    return int(rows["amount_minor"][done].sum(dtype=np.uint64))
 
 
 def _device(name: str) -> np.void:
