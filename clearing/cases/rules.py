@@ -18,6 +18,8 @@ class CaseKind(StrEnum):
     OPEN_TAP = "open-tap"  # value on "open taps" that nothing has proved or refused
     BREAK = "break"  # bank and books differ
     DISPUTE = "dispute"  # one participant claims money of another
+    CLAIM_REFUSED = "claim-refused"  # another city does not confirm that its card rode here
+    CLAIM_HELD = "claim-held"  # we do not confirm that our card rode elsewhere, though the card paid
 
 
 @unique
@@ -50,6 +52,15 @@ KINDS: Mapping[CaseKind, KindRule] = {
     ),
     CaseKind.BREAK: KindRule("对账差异", "break", 3, (Resolution.EXPLAINED,)),
     CaseKind.DISPUTE: KindRule("参与方争议", "dispute", 5, (Resolution.ADJUST, Resolution.DISMISS)),
+    CaseKind.CLAIM_REFUSED: KindRule(
+        "异地未确认交易", "claim not confirmed elsewhere", 10, (Resolution.ADJUST, Resolution.DISMISS)
+    ),
+    CaseKind.CLAIM_HELD: KindRule(
+        "异地争议交易",
+        "claim of another city in dispute",
+        5,
+        (Resolution.RELEASE, Resolution.REFUSE, Resolution.WRITE_OFF),
+    ),
 }
 
 RESOLUTIONS: Mapping[Resolution, tuple[str, str]] = {
@@ -148,10 +159,13 @@ def transfer_of(subject: Subject, resolution: Resolution, business_day: date) ->
         debit=subject.account,
         credit=creditor,
         amount=subject.amount,
-        purpose=Purpose.RELEASE if subject.kind is CaseKind.OPEN_TAP else Purpose.ADJUSTMENT,
+        purpose=Purpose.RELEASE if subject.kind in _ON_OPEN_TAPS else Purpose.ADJUSTMENT,
         business_day=business_day,
         reference=subject.id,
     )
+
+
+_ON_OPEN_TAPS = frozenset({CaseKind.OPEN_TAP, CaseKind.CLAIM_HELD})
 
 
 def _creditor(subject: Subject, resolution: Resolution) -> str:

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     REFUNDS_OWED = "refunds-owed"
     OPERATOR_PAYABLE = "operator-payable"
     SUBSIDY_RECEIVABLE = "subsidy-receivable"
+    OTHER_CITY_PAYABLE = "other-city-payable"
 
     FUND_AT_BANK = "fund-at-bank"
     FUND_POOL = "fund-pool"
@@ -82,6 +83,8 @@ RULES: dict[Kind, Rule] = {
     # No limit: an operator that bears more refunds than it earned is a net debtor of the window.
     Kind.OPERATOR_PAYABLE: Rule(Side.CREDIT, Limit.NONE, owned=True),
     Kind.SUBSIDY_RECEIVABLE: Rule(Side.DEBIT, Limit.NONE, owned=True),
+    # No limit: a city whose cards rode here more than ours rode there is a net debtor.
+    Kind.OTHER_CITY_PAYABLE: Rule(Side.CREDIT, Limit.NONE, owned=True),
     Kind.FUND_AT_BANK: Rule(Side.DEBIT, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS),
     Kind.FUND_POOL: Rule(Side.CREDIT, _NO_OVERDRAFT),
     Kind.PERSONAL_ACCOUNT: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),

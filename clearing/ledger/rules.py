@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     PREFUNDING = "prefunding"  # an agent or a fund pays in
     LOAD = "load"
     FARE = "fare"  # value on cards → operator
+    FOREIGN_FARE = "foreign-fare"  # other city → operator: its card rode here, and it has confirmed that
+    FARE_ELSEWHERE = "fare-elsewhere"  # value on cards → other city: our card rode there
     SUBSIDY = "subsidy"  # fund → operator: a discount somebody else bears
     HELD = "held"  # value on cards → open taps
     RELEASE = "release"  # open taps → operator, or back

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clearing.ledger.accounts import RULES, Account, Kind, account
+from clearing.exchange.partners import Exchange
+from clearing.ledger.accounts import RULES, TRANSIT, Account, Kind, account, code
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.participants.banking import BankAccount, BookAtBank
 from clearing.participants.contracts import Contracts, Party
@@ -29,6 +30,7 @@ class Role(StrEnum):
     SUBSIDY_FUND = "subsidy_fund"
     INSURANCE_FUND = "insurance_fund"
     HOSPITAL = "hospital"
+    OTHER_CITY = "other_city"
 
 
 class _Closed(BaseModel):
@@ -92,7 +94,8 @@ class _Policy(_Closed):
 class City(_Closed):
     """``effective_from``: the business day of the opening balances. ``keepers``: whose the accounts of a book are that name
     no participant. ``personal_opening_minor``: by fund, what an insured person's account begins with when the fund first
-    hears of the person (fen). ``bank_accounts``: by book; a book without one is not settled through a bank."""
+    hears of the person (fen). ``bank_accounts``: by book; a book without one is not settled through a bank. ``exchange``:
+    the other cities; None where no transactions are exchanged."""
 
     effective_from: date
     participants: tuple[Participant, ...]
@@ -103,6 +106,7 @@ class City(_Closed):
     policy: _Policy
     bank_accounts: dict[str, BookAtBank] = {}
     contracts: Contracts = Contracts(version=1)
+    exchange: Exchange | None = None
 
     @model_validator(mode="after")
     def _accounts_are_known(self) -> City:
@@ -126,6 +130,22 @@ class City(_Closed):
         ]
         numbers = Counter(at_bank.account.number for at_bank in self.bank_accounts.values())
         faults += [f"bank account {number} is of {count} books" for number, count in numbers.items() if count > 1]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _partners_have_accounts(self) -> City:
+        partners = self.exchange.partners if self.exchange else ()
+        cities = {p.id: p.accounts for p in self.participants if p.role is Role.OTHER_CITY}
+        wanted = {p.participant: (TRANSIT, code(Kind.OTHER_CITY_PAYABLE, p.participant)) for p in partners}
+        faults = [
+            f"exchange: {name} is no participant of role {Role.OTHER_CITY} with account {account_code}"
+            for name, (book, account_code) in wanted.items()
+            if (book, account_code) not in cities.get(name, ())
+        ]
+        both = sorted(set(self.policy.our_issuers) & {issuer for p in partners for issuer in p.issuers})
+        faults += [f"exchange: issuer {issuer.hex().upper()} is ours" for issuer in both]
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -1,0 +1,179 @@
+"""The bodies of messages whose XML is as the schema says: values, and what of them does not fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import IntEnum
+from typing import TypeVar
+
+from clearing.exchange.messages import (
+    AccountingResult,
+    ClaimedTransaction,
+    DisputeCode,
+    DisputeResult,
+    Package,
+    Ruling,
+    Verdict,
+)
+from clearing.exchange.xml import Element, every, text, token
+from rulebook.calendar import BUSINESS_ZONE
+from rulebook.money import Amount, yuan
+from rulebook.record import Event
+
+T = TypeVar("T")
+E = TypeVar("E", bound=IntEnum)
+_LARGEST_MINOR = 0xFFFFFFFF
+_EARLIEST = datetime(2000, 1, 1, tzinfo=BUSINESS_ZONE)
+_PURCHASES = (Event.RIDE, Event.ENTRY, Event.EXIT)
+
+
+def read_package(root: Element, faults: list[str]) -> Package:
+    body = root[1]
+    package = Package(
+        sender=_hex(root, "Header/SenderId"),
+        receiver=_hex(root, "Header/ReceiverId"),
+        number=_int(root, "Header/MessageId"),
+        cleared_on=date.fromisoformat(token(body, "ClearTargetDate")),
+        issuer=_hex(body, "IssuerId"),
+        transactions=tuple(_transaction(each, faults) for each in every(body, "Transaction")),
+    )
+    _must(faults, "ServiceProviderId", _hex(body, "ServiceProviderId"), package.sender, bytes.hex)
+    _must(faults, "MessageId", _int(body, "MessageId"), package.number)
+    _must(faults, "Count", _int(body, "Count"), len(package.transactions))
+    _must(faults, "Amount", yuan(token(body, "Amount")), package.amount)
+    for place, each in enumerate(package.transactions, start=1):
+        _must(faults, f"Transaction {place}: TransId", each.number, place)
+        _must(faults, f"Transaction {place}: IssuerId", each.issuer, package.issuer, bytes.hex)
+    return package
+
+
+def _transaction(element: Element, faults: list[str]) -> ClaimedTransaction:
+    number = _int(element, "TransId")
+    where = f"Transaction {number}"
+    event = _known(Event, element, "Service/ServiceType", f"{where}: ServiceType", faults)
+    if event not in _PURCHASES:
+        faults.append(
+            f"{where}: ServiceType is {int(event)}; exchanged are {', '.join(str(int(e)) for e in _PURCHASES)}"
+        )
+    return ClaimedTransaction(
+        number=number,
+        event=event,
+        line=text(element, "Service/Description"),
+        place=text(element, "Service/Detail"),
+        issuer=_hex(element, "ICCard/IssuerId"),
+        serial=_hex(element, "ICCard/CardId"),
+        purse=_int(element, "ICCard/Purse"),
+        sequence=int(token(element, "ICCard/TransNo"), 16),
+        balance_before_minor=_minor(element, "ICCard/PreBalance", f"{where}: PreBalance", faults),
+        amount_minor=_minor(element, "Fee", f"{where}: Fee", faults),
+        key_version=int(token(element, "Validation/KeyVersion"), 16),
+        algorithm=int(token(element, "Validation/Algorithm"), 16),
+        transaction_type=int(token(element, "Validation/TransType"), 16),
+        sam_terminal=_hex(element, "Validation/TerminalNo"),
+        sam_sequence=int(token(element, "Validation/TerminalTransNo"), 16),
+        stamp=_hex(element, "Time"),
+        tac=_hex(element, "Validation/TAC"),
+    )
+
+
+def read_accounting(root: Element, faults: list[str]) -> AccountingResult:
+    body = root[1]
+    records = every(body, "DisputedRecord")
+    disputed = {
+        (number := _int(each, "TransId")): _known(DisputeCode, each, "Result", f"TransId {number}: Result", faults)
+        for each in records
+    }
+    result = AccountingResult(
+        sender=_hex(root, "Header/SenderId"),
+        receiver=_hex(root, "Header/ReceiverId"),
+        number=_int(root, "Header/MessageId"),
+        issuer=_hex(body, "IssuerId"),
+        processed_at=_time(body, faults),
+        count=_int(body, "Count"),
+        confirmed=yuan(token(body, "Amount")),
+        disputed=disputed,
+    )
+    _must(faults, "ServiceProviderId", _hex(body, "ServiceProviderId"), result.receiver, bytes.hex)
+    _must(faults, "MessageId", _int(body, "MessageId"), result.number)
+    _must(faults, "DisputedCount", _int(body, "DisputedCount"), len(records))
+    if len(disputed) != len(records):
+        faults.append("DisputedRecord: a TransId is there more than once")
+    return result
+
+
+def read_dispute(root: Element, faults: list[str]) -> DisputeResult:
+    body = root[1]
+    result = DisputeResult(
+        sender=_hex(root, "Header/SenderId"),
+        receiver=_hex(root, "Header/ReceiverId"),
+        number=_int(root, "Header/MessageId"),
+        processed_at=_time(body, faults),
+        rulings=tuple(ruling for each in every(body, "MessageList") for ruling in _rulings(each, faults)),
+    )
+    _must(faults, "ClearingOperatorId", _hex(body, "ClearingOperatorId"), result.sender, bytes.hex)
+    _must(faults, "ServiceProviderId", _hex(body, "ServiceProviderId"), result.receiver, bytes.hex)
+    _must(faults, "FileId", _int(body, "FileId"), result.number)
+    _must(faults, "Count", _int(body, "Count"), len(result.rulings))
+    _must(faults, "Amount", yuan(token(body, "Amount")), result.paid)
+    if len({(ruling.package, ruling.transaction) for ruling in result.rulings}) != len(result.rulings):
+        faults.append("MessageList: a transaction is there more than once")
+    return result
+
+
+def _rulings(element: Element, faults: list[str]) -> tuple[Ruling, ...]:
+    package = _int(element, "MessageId")
+    where = f"MessageList {package}"
+    rulings = tuple(
+        Ruling(
+            package,
+            _int(each, "TransId"),
+            _known(Verdict, each, "Result", f"{where}: Result", faults),
+            _minor(each, "Fee", f"{where}: Fee", faults),
+        )
+        for each in every(element, "Transaction")
+    )
+    _must(faults, f"{where}: Count", _int(element, "Count"), len(rulings))
+    total = Amount(sum(ruling.amount_minor for ruling in rulings))
+    _must(faults, f"{where}: Amount", yuan(token(element, "Amount")), total)
+    return rulings
+
+
+def _must(faults: list[str], field: str, said: T, right: T, shown: Callable[[T], str] = str) -> None:
+    if said != right:
+        faults.append(f"{field} is {shown(said).upper()}; by the rest of the message it is {shown(right).upper()}")
+
+
+def _known(enum: type[E], element: Element, path: str, field: str, faults: list[str]) -> E:
+    """A code that has a meaning; otherwise a fault, and the first one of all so that reading goes on."""
+    value = _int(element, path)
+    if value not in set(enum):
+        faults.append(f"{field} is {value}, which has no meaning; known are {', '.join(str(int(e)) for e in enum)}")
+        return next(iter(enum))
+    return enum(value)
+
+
+def _minor(element: Element, path: str, field: str, faults: list[str]) -> int:
+    """Fen. A card's amounts have 4 bytes."""
+    minor = yuan(token(element, path)).minor
+    if minor > _LARGEST_MINOR:
+        faults.append(f"{field} is {Amount(minor)}; a purse holds at most {Amount(_LARGEST_MINOR)}")
+        return 0
+    return minor
+
+
+def _time(body: Element, faults: list[str]) -> datetime:
+    said = token(body, "ProcessTime")
+    try:
+        return datetime.fromisoformat(said).astimezone(BUSINESS_ZONE)
+    except ValueError:  # the schema lets 24:00:00 pass
+        faults.append(f"ProcessTime is {said!r}; give hours from 00 to 23")
+        return _EARLIEST
+
+
+def _hex(element: Element, path: str) -> bytes:
+    return bytes.fromhex(token(element, path))
+
+
+def _int(element: Element, path: str) -> int:
+    return int(token(element, path))
