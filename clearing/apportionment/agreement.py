@@ -1,14 +1,16 @@
-"""What the operators of a shared network have agreed on, as a document with effective dates, checked whole when it is read."""
+"""What operators of shared networks have agreed on: agreements with effective dates, a document checked whole when read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from enum import StrEnum, unique
 from fractions import Fraction
+from functools import cached_property
+from itertools import combinations
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from clearing.apportionment.rules import (
     MalformedWeights,
@@ -21,13 +23,14 @@ from clearing.apportionment.rules import (
     by_path_probability,
     checked,
 )
+from clearing.participants.effective import ONE_DAY, Closed, Terms
 from rulebook.rate import Rate
 from rulebook.tariff import Tariff
 from rulebook.tariff.network import Section
 
 
-class MalformedAgreement(ValueError):
-    """The document is no agreement; ``faults`` lists everything that is wrong with it."""
+class MalformedAgreements(ValueError):
+    """The document holds no agreements; ``faults`` lists everything that is wrong with it."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -45,37 +48,31 @@ class Method(StrEnum):
 Metres = Annotated[int, Field(ge=0, strict=True)]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Way(_Closed):
+class _Way(Closed):
     """``metres`` on each line, in order of travel."""
 
     probability: Rate
     metres: dict[str, Metres]
 
 
-class _Pair(_Closed):
+class _Pair(Closed):
     """Declared for one pair of stations, both ways round. With method table ``parts``, with path-probability ``ways``."""
 
     entry: str
     exit: str
-    parts: dict[str, Rate] = {}
+    parts: dict[str, Rate] = Field(default_factory=dict)
     ways: tuple[_Way, ...] = ()
 
 
-class Agreement(_Closed):
-    """In force from ``effective_from`` until a newer one is. ``operator_of_line``: who runs each line of the shared network.
-    ``default_parts`` are for pairs that ``pairs`` does not name (method table only; with path-probability such a pair goes by
-    the way that is priced)."""
+class Agreement(Terms):
+    """``operator_of_line``: who runs each line of the shared network. ``default_parts`` are for pairs that ``pairs`` does not
+    name (method table only; with path-probability such a pair goes by the way that is priced)."""
 
-    version: Annotated[int, Field(ge=1, strict=True)]
-    effective_from: date
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     method: Method
     residue: Residue
     operator_of_line: dict[str, str]
-    default_parts: dict[str, Rate] = {}
+    default_parts: dict[str, Rate] = Field(default_factory=dict)
     pairs: tuple[_Pair, ...] = ()
 
     @model_validator(mode="after")
@@ -91,8 +88,12 @@ class Agreement(_Closed):
         ends = [frozenset((pair.entry, pair.exit)) for pair in self.pairs]
         faults += [f"pairs {'–'.join(sorted(end))} is there more than once" for end in set(ends) if ends.count(end) > 1]
         if faults:
-            raise ValueError("; ".join(sorted(faults)))
+            raise ValueError(f"agreement {self.name}: " + "; ".join(sorted(faults)))
         return self
+
+    @property
+    def named(self) -> str:
+        return f"agreement {self.name} from {self.effective_from}"
 
     def weights(self, entry: str, exit_: str, tariff: Tariff, *, charged_by: str) -> Weights:
         """Who gets which part of a ride; in and out at one station it is whose gate charged it. Raises
@@ -113,7 +114,11 @@ class Agreement(_Closed):
         return frozenset(self.operator_of_line.values()) | {operator for parts in tables for operator in parts}
 
     def _pair(self, entry: str, exit_: str) -> _Pair | None:
-        return next((pair for pair in self.pairs if {pair.entry, pair.exit} == {entry, exit_}), None)
+        return self._declared.get(frozenset((entry, exit_)))
+
+    @cached_property
+    def _declared(self) -> Mapping[frozenset[str], _Pair]:
+        return {frozenset((pair.entry, pair.exit)): pair for pair in self.pairs}
 
     def _on_lines(self, metres: Mapping[str, int]) -> tuple[Ridden, ...]:
         return tuple(Ridden(self.operator_of_line[line], length) for line, length in metres.items())
@@ -136,22 +141,53 @@ class Agreement(_Closed):
             raise MalformedWeights(f"line {section.line} has no operator in operator_of_line") from None
 
 
-def load_agreement(document: Mapping[str, Any]) -> Agreement:
-    """Raises ``MalformedAgreement`` with every fault found."""
+class Agreements(Closed):
+    """All agreements of a city, those of the past as well. No operator is in two on one day."""
+
+    version: Annotated[int, Field(ge=1, strict=True)]
+    agreements: tuple[Agreement, ...] = ()
+
+    @model_validator(mode="after")
+    def _none_overlap(self) -> Agreements:
+        ordered = sorted(self.agreements, key=lambda agreement: (agreement.effective_from, agreement.name))
+        faults = [
+            f"agreements {before.name} and {after.name} overlap on {after.effective_from} for {', '.join(both)}; end the"
+            f" earlier one on {after.effective_from - ONE_DAY}"
+            for before, after in combinations(ordered, 2)
+            if (both := sorted(before.operators() & after.operators())) and before.meets(after)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def of(self, operator: str, day: date) -> Agreement | None:
+        """The one in force on ``day`` in which ``operator`` takes part."""
+        return next((a for a in self.agreements if a.in_force_on(day) and operator in a.operators()), None)
+
+
+def load_agreements(document: Mapping[str, Any], *, operators: Collection[str], tariff: Tariff) -> Agreements:
+    """``operators``: who can be paid fares. ``tariff``: of the network as it is. Raises ``MalformedAgreements`` with every
+    fault found, a name that is nobody's among them."""
     try:
-        return Agreement.model_validate(dict(document))
+        agreements = Agreements.model_validate(dict(document))
     except ValidationError as error:
-        raise MalformedAgreement(
+        raise MalformedAgreements(
             [f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}" for fault in error.errors()]
         ) from error
+    if faults := sorted({fault for each in agreements.agreements for fault in _strangers(each, operators, tariff)}):
+        raise MalformedAgreements(faults)
+    return agreements
 
 
-def in_force(agreements: Mapping[int, Agreement], day: date) -> Agreement:
-    """Of those that have begun the one that began last, the higher version on a tie. Raises ``LookupError``."""
-    begun = [agreement for agreement in agreements.values() if agreement.effective_from <= day]
-    if not begun:
-        raise LookupError(f"no agreement on shared rides is in force on {day}")
-    return max(begun, key=lambda agreement: (agreement.effective_from, agreement.version))
+def _strangers(agreement: Agreement, operators: Collection[str], tariff: Tariff) -> Iterator[str]:
+    stations = {station for pair in agreement.pairs for station in (pair.entry, pair.exit)}
+    named = (
+        (agreement.operators() - set(operators), "is no operator that is paid fares"),
+        (stations - set(tariff.stations), "is no station of the tariff"),
+        (set(agreement.operator_of_line) - set(tariff.lines), "is no line of the tariff"),
+    )
+    for strangers, fault in named:
+        yield from (f"agreement {agreement.name}: {name} {fault}" for name in strangers)
 
 
 def _faults(name: str, parts: Mapping[str, Fraction], wanted: bool) -> list[str]:

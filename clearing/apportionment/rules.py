@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from fractions import Fraction
+from math import lcm
 from typing import TypeAlias
 
-from rulebook.money import ZERO, Amount, Rounding
+from rulebook.money import ZERO, Amount
 
 Weights: TypeAlias = Mapping[str, Fraction]
 """Operator → part of one, in order of travel or of the table."""
@@ -62,7 +63,7 @@ def checked(weights: Weights) -> Weights:
 
 def by_distance(ridden: Iterable[Ridden]) -> Weights:
     """By the metres on each operator's lines; a ride of no metres is its first operator's."""
-    return _normalised((part.operator, Fraction(part.metres)) for part in ridden)
+    return _normalised((part.operator, part.metres) for part in ridden)
 
 
 def by_leg(ridden: Iterable[Ridden]) -> Weights:
@@ -87,36 +88,52 @@ def by_path_probability(paths: Iterable[Path]) -> Weights:
     return _sum((by_distance(path.ridden), path.probability) for path in every)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Weights as whole numbers that sum to ``whole``."""
+
+    operators: tuple[str, ...]
+    weights: tuple[int, ...]
+    whole: int
+
+    @classmethod
+    def of(cls, weights: Weights) -> Parts:
+        """Raises ``MalformedWeights``."""
+        whole = lcm(*(weight.denominator for weight in checked(weights).values()))
+        return cls(tuple(weights), tuple(int(weight * whole) for weight in weights.values()), whole)
+
+    def split(self, minor: int, residue: Residue) -> tuple[int, ...]:
+        """What each operator gets of ``minor``, which is not below zero; the values sum to it."""
+        shares, lost = map(list, zip(*(divmod(minor * weight, self.whole) for weight in self.weights), strict=True))
+        left = minor - sum(shares)
+        if residue is Residue.LARGEST_REMAINDER:
+            for place in sorted(range(len(lost)), key=lambda place: -lost[place])[:left]:
+                shares[place] += 1
+        else:
+            shares[0 if residue is Residue.FIRST else -1] += left
+        return tuple(shares)
+
+
 def apportion(amount: Amount, weights: Weights, residue: Residue) -> dict[str, Amount]:
     """What each operator gets of ``amount`` (not below zero); the values sum to it. Raises ``MalformedWeights`` and
     ``ValueError``."""
     if amount < ZERO:
         raise ValueError(f"amount is {amount}; what is taken back is a transfer the other way")
-    shares = {operator: amount.share(weight, Rounding.DOWN) for operator, weight in checked(weights).items()}
-    left = amount - sum(shares.values(), ZERO)
-    for operator, fen in _residue_minor(left.minor, amount.minor, weights, residue).items():
-        shares[operator] += Amount(fen, amount.currency)
-    return shares
+    parts = Parts.of(weights)
+    shares = parts.split(amount.minor, residue)
+    return {name: Amount(share, amount.currency) for name, share in zip(parts.operators, shares, strict=True)}
 
 
-def _residue_minor(left: int, whole: int, weights: Weights, residue: Residue) -> dict[str, int]:
-    order = list(weights)
-    if residue is Residue.LARGEST_REMAINDER:
-        lost = sorted(order, key=lambda operator: -(whole * weights[operator] % 1))
-        return dict.fromkeys(lost[:left], 1)
-    return {order[0 if residue is Residue.FIRST else -1]: left}
-
-
-def _normalised(parts: Iterable[tuple[str, Fraction]]) -> Weights:
-    sums: dict[str, Fraction] = {}
+def _normalised(parts: Iterable[tuple[str, int]]) -> Weights:
+    sums: dict[str, int] = {}
     for operator, part in parts:
-        sums[operator] = sums.get(operator, Fraction(0)) + part
+        sums[operator] = sums.get(operator, 0) + part
     if not sums:
         raise MalformedWeights("nobody ran this ride")
     total = sum(sums.values())
     if total == 0:
         return {operator: Fraction(number == 0) for number, operator in enumerate(sums)}
-    return {operator: part / total for operator, part in sums.items()}
+    return {operator: Fraction(part, total) for operator, part in sums.items()}
 
 
 def _sum(weighed: Iterable[tuple[Weights, Fraction]]) -> Weights:

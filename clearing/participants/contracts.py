@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum, unique
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from clearing.ledger.accounts import RULES, TRANSIT, Kind, Limit
+from clearing.participants.effective import ONE_DAY, Closed, Terms
 from rulebook.money import ZERO, Amount, Rounding
 from rulebook.rate import Rate
-
-_ONE_DAY = timedelta(days=1)
 
 Party: TypeAlias = tuple[str, str]
 """Book, participant."""
@@ -50,11 +49,7 @@ class Period(StrEnum):
 Fen = Annotated[int, Field(ge=0, strict=True)]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Charge(_Closed):
+class Charge(Closed):
     """``rate`` of the amount and ``each_minor`` for each piece, together not below ``minimum_minor`` and not above
     ``maximum_minor`` a ``period``. A period without activity costs the minimum as well, and so does a month of which the
     contract has only some days. ``payer`` and ``payee`` are participants; a commission is a charge whose payee is the agent."""
@@ -79,7 +74,7 @@ class Charge(_Closed):
         return self
 
 
-class Hold(_Closed):
+class Hold(Closed):
     """``rate`` of what a participant is to get of a window is kept back and released in the first window whose business day
     is ``days`` later."""
 
@@ -88,37 +83,34 @@ class Hold(_Closed):
     rounding: Rounding = Rounding.DOWN
 
 
-class Contract(_Closed):
-    """In force on ``effective_from`` and every day to ``effective_to`` (included; None: until terminated), in one ``book``.
+class Contract(Terms):
+    """What a participant pays and is paid in one ``book``.
     ``net_debit_cap_minor``: how far the participant's net position of a window may be below nil; None is no cap."""
 
     participant: str
     book: str = TRANSIT
-    effective_from: date
-    effective_to: date | None = None
     charges: tuple[Charge, ...] = ()
     hold: Hold | None = None
     net_debit_cap_minor: Fen | None = None
 
     @model_validator(mode="after")
-    def _begins_before_it_ends(self) -> Contract:
-        if self.effective_to is not None and self.effective_to < self.effective_from:
-            raise ValueError(f"contract of {self.participant}: effective_to lies before effective_from")
+    def _charges_have_names_of_their_own(self) -> Contract:
         names = [charge.name for charge in self.charges]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"contract of {self.participant}: charges {', '.join(repeated)} are there more than once")
         return self
-
-    def in_force_on(self, day: date) -> bool:
-        return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
     @property
     def key(self) -> tuple[str, str, date]:
         """Which contract it is, in every version of the document."""
         return (self.book, self.participant, self.effective_from)
 
+    @property
+    def named(self) -> str:
+        return f"contract of {self.participant} in {self.book} from {self.effective_from}"
 
-class Contracts(_Closed):
+
+class Contracts(Closed):
     """All contracts of a city, those of the past as well. Those of one participant and book never overlap."""
 
     version: Annotated[int, Field(ge=1, strict=True)]
@@ -128,11 +120,10 @@ class Contracts(_Closed):
     def _none_overlap(self) -> Contracts:
         faults = []
         for before, after in pairwise(sorted(self.contracts, key=lambda contract: contract.key)):
-            end = before.effective_to or date.max
-            if (before.book, before.participant) == (after.book, after.participant) and after.effective_from <= end:
+            if (before.book, before.participant) == (after.book, after.participant) and before.meets(after):
                 faults.append(
                     f"contracts of {after.participant} overlap on {after.effective_from}; end the earlier one on"
-                    f" {after.effective_from - _ONE_DAY}"
+                    f" {after.effective_from - ONE_DAY}"
                 )
         if faults:
             raise ValueError("; ".join(faults))
@@ -176,30 +167,6 @@ def _faults_of(contract: Contract, accounts: Mapping[Party, str]) -> Iterator[st
                 f"contract of {contract.participant}: {payer} would pay out of {account}, which may not be overdrawn;"
                 " take it off what it is paid"
             )
-
-
-def unmade(before: Contracts, after: Contracts, *, today: date) -> list[str]:
-    """How ``after`` would change what has been in force up to ``today``; each as a fault."""
-    kept = {contract.key: contract for contract in after.contracts}
-    begun = {contract.key: contract for contract in before.contracts if contract.effective_from <= today}
-    faults = []
-    for key, contract in begun.items():
-        name = f"contract of {contract.participant} from {contract.effective_from}"
-        now = kept.get(key)
-        if now is None or now.model_copy(update={"effective_to": contract.effective_to}) != contract:
-            faults.append(f"{name} has begun; only its effective_to may change")
-        elif now.effective_to != contract.effective_to and _any_past(contract.effective_to, now.effective_to, today):
-            faults.append(f"{name}: effective_to may be changed only from and to {today} or later")
-    faults += [
-        f"contract of {contract.participant} from {contract.effective_from} is new; it can begin on {today + _ONE_DAY}"
-        for key, contract in kept.items()
-        if key not in begun and contract.effective_from <= today
-    ]
-    return sorted(faults)
-
-
-def _any_past(before: date | None, after: date | None, today: date) -> bool:
-    return any(end is not None and end < today for end in (before, after))
 
 
 def beyond_cap(contract: Contract, net: Amount) -> Amount:

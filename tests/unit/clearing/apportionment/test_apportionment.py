@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.apportionment.agreement import Agreement, MalformedAgreement, in_force, load_agreement
+from clearing.apportionment.agreement import Agreement, Agreements, MalformedAgreements, load_agreements
 from clearing.apportionment.rules import (
     MalformedWeights,
     Path,
@@ -127,13 +127,18 @@ def test_by_path_probability() -> None:
 def agreed(method: str, **fields: Any) -> Agreement:
     operators = {line: "beijing-mtr" if line in {"04", "14", "16", "17"} else "subway" for line in tariff().lines}
     document = {
-        "version": 1,
+        "name": "metro",
         "effective_from": "2026-01-01",
         "method": method,
         "residue": "largest-remainder",
         "operator_of_line": operators,
     }
-    return load_agreement(document | fields)
+    return loaded(document | fields).agreements[0]
+
+
+def loaded(*documents: dict[str, Any]) -> Agreements:
+    operators = ("subway", "beijing-mtr", "airport-line", "bus-a")
+    return load_agreements({"version": 1, "agreements": list(documents)}, operators=operators, tariff=tariff())
 
 
 def test_the_demonstration_network_by_distance() -> None:
@@ -194,18 +199,18 @@ def test_in_and_out_at_one_station_is_whose_gate_charged() -> None:
 
 
 def test_a_table_is_taken_as_declared_both_ways_round() -> None:
-    pair = {"entry": "a", "exit": "b", "parts": {"subway": "1/3", "beijing-mtr": "2/3"}}
+    pair = {"entry": "0101", "exit": "0102", "parts": {"subway": "1/3", "beijing-mtr": "2/3"}}
     agreement = agreed("table", default_parts={"subway": "1"}, pairs=[pair])
-    for entry, exit_ in (("a", "b"), ("b", "a")):
+    for entry, exit_ in (("0101", "0102"), ("0102", "0101")):
         weights = agreement.weights(entry, exit_, tariff(), charged_by="subway")
         assert weights == {"subway": Fraction(1, 3), "beijing-mtr": Fraction(2, 3)}
-    assert agreement.weights("a", "c", tariff(), charged_by="subway") == {"subway": 1}
+    assert agreement.weights("0101", "0103", tariff(), charged_by="subway") == {"subway": 1}
 
 
 def test_declared_ways_count_by_who_takes_them() -> None:
     ways = [{"probability": "0.75", "metres": {"01": 1000, "04": 1000}}, {"probability": "0.25", "metres": {"04": 900}}]
-    agreement = agreed("path-probability", pairs=[{"entry": "a", "exit": "b", "ways": ways}])
-    got = agreement.weights("a", "b", tariff(), charged_by="subway")
+    agreement = agreed("path-probability", pairs=[{"entry": "0101", "exit": "0102", "ways": ways}])
+    got = agreement.weights("0101", "0102", tariff(), charged_by="subway")
     assert got == {"subway": Fraction(3, 8), "beijing-mtr": Fraction(5, 8)}
 
 
@@ -219,21 +224,23 @@ def test_declared_ways_count_by_who_takes_them() -> None:
         ("distance", {"typo": 1}, "typo"),
         (
             "path-probability",
-            {"pairs": [{"entry": "a", "exit": "b", "ways": [{"probability": "1/2", "metres": {"99": 1}}]}]},
+            {"pairs": [{"entry": "0101", "exit": "0102", "ways": [{"probability": "1/2", "metres": {"99": 1}}]}]},
             "line 99 has no operator.*must sum to 1",
         ),
         (
             "table",
             {
                 "default_parts": {"subway": "1"},
-                "pairs": [{"entry": e, "exit": x, "parts": {"subway": "1"}} for e, x in (("a", "b"), ("b", "a"))],
+                "pairs": [
+                    {"entry": e, "exit": x, "parts": {"subway": "1"}} for e, x in (("0101", "0102"), ("0102", "0101"))
+                ],
             },
-            "a–b is there more than once",
+            "0101–0102 is there more than once",
         ),
     ],
 )
 def test_an_agreement_is_taken_whole_or_refused_with_every_fault(method: str, fields: dict[str, Any], why: str) -> None:
-    with pytest.raises(MalformedAgreement, match=why):
+    with pytest.raises(MalformedAgreements, match=why):
         agreed(method, **fields)
 
 
@@ -243,12 +250,48 @@ def test_a_line_without_an_operator_is_named() -> None:
         agreement.weights(station("苹果园"), station("王府井"), tariff(), charged_by="subway")
 
 
-def test_the_agreement_in_force_is_the_one_that_began_last() -> None:
-    agreements = {
-        version: agreed("distance", version=version, effective_from=day)
-        for version, day in ((1, "2026-01-01"), (2, "2026-07-01"), (3, "2026-07-01"))
-    }
-    assert in_force(agreements, date(2026, 6, 30)).version == 1
-    assert in_force(agreements, date(2026, 7, 1)).version == 3
-    with pytest.raises(LookupError, match="2025-12-31"):
-        in_force(agreements, date(2025, 12, 31))
+FIRST_HALF = {"effective_from": "2026-01-01", "effective_to": "2026-06-30"}
+
+
+def terms(name: str = "metro", *operators: str, **fields: Any) -> dict[str, Any]:
+    parts = dict.fromkeys(operators or ("subway", "beijing-mtr"), f"1/{len(operators) or 2}")
+    return {"name": name, "method": "table", "residue": "last", "operator_of_line": {}, "default_parts": parts} | fields
+
+
+def test_the_agreement_of_the_day_and_operator() -> None:
+    agreements = loaded(
+        terms(**FIRST_HALF),
+        terms(effective_from="2026-07-01"),
+        terms("airport", "airport-line", "bus-a", effective_from="2026-01-01"),
+    )
+    of = [agreements.of("subway", day) for day in (date(2025, 12, 31), date(2026, 6, 30), date(2026, 7, 1))]
+    assert [each and each.effective_from for each in of] == [None, date(2026, 1, 1), date(2026, 7, 1)]
+    airport = agreements.of("bus-a", date(2026, 7, 1))
+    assert airport is not None
+    assert airport.name == "airport"
+
+
+@pytest.mark.parametrize(
+    ("documents", "why"),
+    [
+        (
+            [terms(effective_from="2026-01-01"), terms("other", "subway", effective_from="2026-07-01")],
+            "metro and other overlap on 2026-07-01 for subway; end the earlier one on 2026-06-30",
+        ),
+        ([terms(effective_from="2026-07-01", effective_to="2026-06-30")], "effective_to lies before"),
+        ([terms("metro", "stranger", effective_from="2026-07-01")], "stranger is no operator that is paid fares"),
+        ([terms(effective_from="2026-07-01", operator_of_line={"99": "subway"})], "99 is no line of the tariff"),
+        (
+            [
+                terms(
+                    effective_from="2026-07-01",
+                    pairs=[{"entry": "0101", "exit": "nowhere", "parts": {"subway": "1"}}],
+                )
+            ],
+            "nowhere is no station of the tariff",
+        ),
+    ],
+)
+def test_agreements_are_taken_whole_or_refused(documents: list[dict[str, Any]], why: str) -> None:
+    with pytest.raises(MalformedAgreements, match=why):
+        loaded(*documents)

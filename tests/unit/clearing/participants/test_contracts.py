@@ -12,8 +12,8 @@ from clearing.participants.contracts import (
     MalformedContracts,
     beyond_cap,
     load_contracts,
-    unmade,
 )
+from clearing.participants.effective import unmade
 from rulebook.money import ZERO, Amount
 
 DAY = date(2026, 9, 15)
@@ -116,6 +116,6 @@ ENDED = BEGUN | {"effective_to": str(YESTERDAY)}
     ],
 )
 def test_what_has_been_in_force_stays(before: list[Any], after: list[Any], why: str | None) -> None:
-    faults = unmade(loaded(*before), loaded(*after), today=DAY)
+    faults = unmade(loaded(*before).contracts, loaded(*after).contracts, today=DAY)
     assert bool(faults) == (why is not None)
     assert why is None or why in faults[0]
