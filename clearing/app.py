@@ -16,6 +16,7 @@ from backoffice import logs
 from backoffice.database import Database
 from backoffice.settings import Settings, settings_of_service
 from backoffice.web import Page, Service, create_service_app
+from clearing.adjustments import api as adjustments
 from clearing.base import accounts
 from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
@@ -52,6 +53,7 @@ PAGES = (
     Page("/devices", "终端", "Devices"),
     Page("/open-taps", "挂账交易", "Open taps"),
     Page("/cases", "案件", "Cases"),
+    Page("/adjustments", "调账", "Adjustments"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
 )
@@ -113,6 +115,7 @@ def create_app(
         benefits,
         settlement,
         cases,
+        adjustments,
         reconciliation,
         pages,
         medical_pages,
