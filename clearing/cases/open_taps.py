@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.cases.escalation import ACTOR, escalate
 from clearing.cases.rules import CaseKind, Subject, open_tap
 from clearing.cases.service import close_vanished, open_cases
 from clearing.devices.queries import known_devices
@@ -13,11 +14,10 @@ from clearing.ledger.accounts import TRANSIT
 from clearing.participants.service import city
 from clearing.settlement.open_taps import OpenTap, open_taps
 
-ACTOR = "clearing"
-
 
 async def follow_open_taps(session: AsyncSession, *, now: datetime) -> list[str]:
     """After a window has closed: open a case for each new item, close those that were proved since; ids of the new ones."""
+    await escalate(session, now=now)
     of = await city(session)
     operators = {name: device.operator for name, device in (await known_devices(session)).items()}
     held = await open_taps(session)

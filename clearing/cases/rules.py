@@ -35,12 +35,14 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindRule:
-    """``days``: working days until the deadline (ours). ``resolutions``: how such a case can end."""
+    """``days``: working days until the deadline; ``escalated_days``: how many more the keeper of the book has once it has
+    passed (both ours). ``resolutions``: how such a case can end."""
 
     zh: str
     en: str
     days: int
     resolutions: tuple[Resolution, ...]
+    escalated_days: int = 5
 
 
 KINDS: Mapping[CaseKind, KindRule] = {
@@ -50,7 +52,7 @@ KINDS: Mapping[CaseKind, KindRule] = {
         10,
         (Resolution.RELEASE, Resolution.REFUSE, Resolution.NOT_ON_CARD, Resolution.WRITE_OFF),
     ),
-    CaseKind.BREAK: KindRule("对账差异", "break", 3, (Resolution.EXPLAINED,)),
+    CaseKind.BREAK: KindRule("对账差异", "break", 3, (Resolution.EXPLAINED,), escalated_days=2),
     CaseKind.DISPUTE: KindRule("参与方争议", "dispute", 5, (Resolution.ADJUST, Resolution.DISMISS)),
     CaseKind.CLAIM_REFUSED: KindRule(
         "异地未确认交易", "claim not confirmed elsewhere", 10, (Resolution.ADJUST, Resolution.DISMISS)
@@ -88,11 +90,14 @@ class CaseEvent(StrEnum):
     WITHDRAW = "withdraw"
     APPROVE = "approve"
     VANISH = "vanish"
+    ESCALATE = "escalate"  # the deadline has passed without an end
 
 
 _LIFE: Mapping[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.OPEN, CaseEvent.ANSWER): CaseState.OPEN,
     (CaseState.OPEN, CaseEvent.PROPOSE): CaseState.PROPOSED,
+    # What is proposed has an end in sight: it waits for a second person, not for the owner.
+    (CaseState.OPEN, CaseEvent.ESCALATE): CaseState.OPEN,
     (CaseState.PROPOSED, CaseEvent.WITHDRAW): CaseState.OPEN,
     (CaseState.PROPOSED, CaseEvent.APPROVE): CaseState.CLOSED,
     (CaseState.OPEN, CaseEvent.VANISH): CaseState.CLOSED,
@@ -138,6 +143,17 @@ class Subject:
 def deadline(kind: CaseKind, opened_on: date, calendar: Calendar) -> date:
     """The last working day on which it is in time. Raises ``rulebook.calendar.DayNotCovered``."""
     return calendar.working_days_after(opened_on, KINDS[kind].days)
+
+
+def escalates_to(owner: str, *, keeper: str, deadline: date, today: date) -> str:
+    """Who sees to an open case instead of its ``owner`` now: the keeper of the book once the deadline has passed. Empty
+    where nothing changes; above the keeper there is nobody."""
+    return keeper if today > deadline and owner != keeper else ""
+
+
+def escalated_deadline(kind: CaseKind, escalated_on: date, calendar: Calendar) -> date:
+    """The keeper's. Raises ``rulebook.calendar.DayNotCovered``."""
+    return calendar.working_days_after(escalated_on, KINDS[kind].escalated_days)
 
 
 def checked_end(kind: CaseKind, resolution: Resolution) -> Resolution:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import insert, select
@@ -20,6 +20,8 @@ from clearing.cases.rules import (
     Subject,
     checked_end,
     deadline,
+    escalated_deadline,
+    escalates_to,
     next_state,
     transfer_of,
 )
@@ -101,6 +103,25 @@ async def approve(session: AsyncSession, case: str, *, actor: str, now: datetime
     await _post(session, row, now=now)
     await _step(session, case, CaseEvent.APPROVE, actor=actor, now=now, resolution=Resolution(row.resolution))
     return row
+
+
+async def escalate_overdue(
+    session: AsyncSession, *, keepers: Mapping[str, str], calendar: Calendar, actor: str, now: datetime
+) -> list[str]:
+    """Give every open case whose deadline has passed to the keeper of its book, once; their ids. ``keepers``: by book."""
+    today = now.astimezone(BUSINESS_ZONE).date()
+    late = select(CaseRow).where(CaseRow.state == CaseState.OPEN, CaseRow.escalated_to == "", CaseRow.deadline < today)
+    escalated = []
+    for row in await session.scalars(late.order_by(CaseRow.id).with_for_update()):
+        keeper = escalates_to(row.owner, keeper=keepers[row.book], deadline=row.deadline, today=today)
+        if not keeper:
+            continue
+        row.state = next_state(CaseState(row.state), CaseEvent.ESCALATE)
+        note = f"{row.owner} {row.deadline} → {keeper}"
+        row.escalated_to, row.deadline = keeper, escalated_deadline(CaseKind(row.kind), today, calendar)
+        await _step(session, row.id, CaseEvent.ESCALATE, actor=actor, now=now, note=note)
+        escalated.append(row.id)
+    return escalated
 
 
 async def close_vanished(
@@ -196,6 +217,7 @@ def _opened(subject: Subject, calendar: Calendar, now: datetime) -> dict[str, ob
     return {
         "opened_at": now,
         "deadline": deadline(subject.kind, now.astimezone(BUSINESS_ZONE).date(), calendar),
+        "escalated_to": "",
         "state": CaseState.OPEN,
         "resolution": "",
     }

@@ -12,7 +12,8 @@ from clearing.base import Base
 
 class CaseRow(Base):
     """``clearing.cases.rules.Subject`` with where it stands. ``resolution`` is what was proposed, and once closed what holds;
-    empty of a case whose reason has gone by itself."""
+    empty of a case whose reason has gone by itself. ``escalated_to``: the keeper of the book, once the owner's deadline had
+    passed; ``deadline`` is the keeper's then."""
 
     __tablename__ = "case"
     __table_args__ = (
@@ -33,6 +34,7 @@ class CaseRow(Base):
     detail: Mapped[str]
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     deadline: Mapped[date]
+    escalated_to: Mapped[str]
     state: Mapped[str]
     resolution: Mapped[str]
     proposed_by: Mapped[str | None]

@@ -20,7 +20,8 @@ class StepView(BaseModel):
 
 
 class CaseView(BaseModel):
-    """``overdue``: open past its deadline. ``ends``: how a case of its kind can end."""
+    """``overdue``: open past its deadline. ``escalated_to``: who sees to it since the owner's deadline
+    passed. ``ends``: how a case of its kind can end."""
 
     id: str
     kind: CaseKind
@@ -33,6 +34,7 @@ class CaseView(BaseModel):
     opened_at: datetime
     deadline: date
     overdue: bool
+    escalated_to: str
     state: CaseState
     resolution: str
     proposed_by: str | None
@@ -56,6 +58,7 @@ def case_view(row: CaseRow, steps: Sequence[CaseStepRow] = (), *, today: date) -
         detail=row.detail,
         opened_at=row.opened_at,
         deadline=row.deadline,
+        escalated_to=row.escalated_to,
         overdue=state is not CaseState.CLOSED and today > row.deadline,
         state=state,
         resolution=row.resolution,

@@ -16,6 +16,8 @@ from clearing.cases.rules import (
     Resolution,
     Subject,
     deadline,
+    escalated_deadline,
+    escalates_to,
     next_state,
     open_tap,
     transfer_of,
@@ -34,6 +36,7 @@ def test_every_pair_is_in_the_table_or_refused(state: CaseState, event: CaseEven
     allowed = {
         (CaseState.OPEN, CaseEvent.ANSWER): CaseState.OPEN,
         (CaseState.OPEN, CaseEvent.PROPOSE): CaseState.PROPOSED,
+        (CaseState.OPEN, CaseEvent.ESCALATE): CaseState.OPEN,
         (CaseState.OPEN, CaseEvent.VANISH): CaseState.CLOSED,
         (CaseState.PROPOSED, CaseEvent.WITHDRAW): CaseState.OPEN,
         (CaseState.PROPOSED, CaseEvent.APPROVE): CaseState.CLOSED,
@@ -93,3 +96,22 @@ def test_without_a_known_operator_the_keeper_sees_to_it() -> None:
     subject = open_tap("tap:2", 200, serial="0310", operator="", keeper="card-company")
     assert (subject.owner, subject.claimant) == ("card-company", "")
     assert transfer_of(subject, Resolution.RELEASE, DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "today", "to"),
+    [
+        ("bus-b", date(2026, 9, 21), ""),  # the deadline itself is in time
+        ("bus-b", date(2026, 9, 22), "card-company"),
+        ("card-company", date(2026, 9, 22), ""),  # above the keeper there is nobody
+    ],
+)
+def test_what_is_late_goes_to_the_keeper(owner: str, today: date, to: str) -> None:
+    assert escalates_to(owner, keeper="card-company", deadline=date(2026, 9, 21), today=today) == to
+
+
+@pytest.mark.parametrize("kind", CaseKind)
+def test_the_keeper_has_working_days_of_its_own(kind: CaseKind) -> None:
+    calendar = calendar_named("china")
+    assert escalated_deadline(kind, DAY, calendar) == calendar.working_days_after(DAY, KINDS[kind].escalated_days)
+    assert KINDS[kind].escalated_days > 0
