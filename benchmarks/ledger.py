@@ -1,9 +1,11 @@
-"""Transfers per second into the ledger: in sets, and one transfer to a transaction, in one run.
+"""Transfers per second into the ledger: as columns, as objects in sets, and one to a transaction, in one run.
 
     .venv/bin/python benchmarks/ledger.py [--transfers N]
 
-Both ways go through ``clearing.ledger.service.post`` into a PostgreSQL of its own (the embedded one, durable commits),
-1,000 operators' accounts. The books are verified afterwards: a fast ledger that is wrong is not reported.
+Every way goes through ``clearing.ledger.service`` into a PostgreSQL of its own (the embedded one), 1,000 operators' accounts.
+What is measured: from transfers in memory to the end of the commit, which is durable (``synchronous_commit`` is on), with
+every check, the transfers with their indexes, and the counters. Making the objects or columns is not in it.
+The books are verified afterwards: a fast ledger that is wrong is not reported.
 """
 
 from __future__ import annotations
@@ -11,25 +13,33 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import statistics
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.database import Database, prepare, role_passwords, role_url
 from backoffice.embedded import embedded_postgres
 from backoffice.migration import upgrade
 from clearing.ledger.accounts import TRANSIT, Kind, account, code
+from clearing.ledger.columns import TRANSFERS, columns_of
 from clearing.ledger.rules import Purpose, Transfer
-from clearing.ledger.service import open_accounts, post, verify
+from clearing.ledger.service import open_accounts, post, post_columns, verify
 from rulebook.money import Amount
 
 OPERATORS = 1000
 SINGLE = 1000
-SET_SIZES = (100, 1_000, 10_000)
+SET_SIZES = (100, 1_000, 10_000, 150_000)
+ROUNDS = 3
 NOW = datetime(2026, 9, 15, tzinfo=UTC)
+
+Post = Callable[[AsyncSession], Awaitable[object]]
 
 
 def transfers(prefix: str, count: int, random_source: random.Random) -> list[Transfer]:
@@ -48,29 +58,51 @@ def transfers(prefix: str, count: int, random_source: random.Random) -> list[Tra
     ]
 
 
-async def rate(database: Database, every: list[Transfer], size: int) -> float:
-    """Transfers per second, ``size`` to a transaction."""
+async def rate(database: Database, count: int, posts: list[Post]) -> float:
+    """Transfers per second, each of ``posts`` a transaction."""
     begun = time.perf_counter()
-    for start in range(0, len(every), size):
+    for one in posts:
         async with database.transaction() as session:
-            await post(session, every[start : start + size], now=NOW)
-    return len(every) / (time.perf_counter() - begun)
+            await one(session)
+    return count / (time.perf_counter() - begun)
+
+
+def as_objects(every: list[Transfer], size: int) -> list[Post]:
+    sets = [every[start : start + size] for start in range(0, len(every), size)]
+    return [lambda session, one=one: post(session, one, now=NOW) for one in sets]  # type: ignore[misc]
+
+
+def as_columns(table: pa.Table, size: int) -> list[Post]:
+    sets = [table.slice(start, size) for start in range(0, len(table), size)]
+    return [lambda session, one=one: post_columns(session, one, now=NOW) for one in sets]  # type: ignore[misc]
+
+
+async def measure(database: Database, count: int) -> None:
+    source = random.Random(1)
+    await rate(database, 1000, as_objects(transfers("warm", 1000, source), 1000))
+    single = await rate(database, SINGLE, as_objects(transfers("single", SINGLE, source), 1))
+    print(f"objects, one to a transaction   {single:>9,.0f} transfers/s        1")
+    for size in SET_SIZES:
+        objects, columns = [], []
+        for turn in range(ROUNDS):
+            every = transfers(f"objects{size}-{turn}-", max(count, size), source)
+            objects.append(await rate(database, len(every), as_objects(every, size)))
+            table = columns_of(transfers(f"columns{size}-{turn}-", max(count, size), source))
+            assert table.schema == TRANSFERS
+            columns.append(await rate(database, len(table), as_columns(table, size)))
+        for what, rates in (("objects", objects), ("columns", columns)):
+            median = statistics.median(rates)
+            print(f"{what}, sets of {size:>7,}        {median:>9,.0f} transfers/s  {median / single:>7.0f}")
 
 
 async def run(administrator: URL, passwords: dict[str, str], count: int) -> None:
     await prepare(administrator, passwords)
     await upgrade(role_url(administrator, "owner", passwords), "clearing")
     database = Database(role_url(administrator, "clearing", passwords))
-    source = random.Random(1)
     async with database.transaction() as session:
         operators = [account(TRANSIT, Kind.OPERATOR_PAYABLE, f"o{n}") for n in range(OPERATORS)]
         await open_accounts(session, [account(TRANSIT, Kind.VALUE_ON_CARDS), *operators])
-    await rate(database, transfers("warm", 1000, source), 1000)
-    single = await rate(database, transfers("single", SINGLE, source), 1)
-    print(f"one to a transaction   {single:>9,.0f} transfers/s        1")
-    for size in SET_SIZES:
-        in_sets = await rate(database, transfers(f"set{size}-", count, source), size)
-        print(f"sets of {size:>6,}         {in_sets:>9,.0f} transfers/s  {in_sets / single:>7.0f}")
+    await measure(database, count)
     async with database.reading() as session:
         faults = await verify(session, TRANSIT)
     await database.close()

@@ -6,6 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from clearing.ledger import queries
 from clearing.ledger.accounts import Account
 from clearing.ledger.chain import GENESIS, Link, chain
+from clearing.ledger.columns import accounts_of, checked, columns_of, plain_changes, transfers_of
+from clearing.ledger.copying import copy_plain
 from clearing.ledger.rules import (
     NOTHING_MOVED,
     Accounts,
@@ -31,6 +36,9 @@ from clearing.ledger.tables import AccountRow, LinkRow
 
 LINKS_AT_ONCE = 10_000
 """Read of a chain that may have years."""
+
+LARGE_SET = 500
+"""From here on it pays to make columns of transfers."""
 
 
 class TransfersRefused(Exception):
@@ -80,6 +88,33 @@ async def open_account(session: AsyncSession, account: Account) -> None:
 async def post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> list[Posted]:
     """Store all of ``transfers`` or none, each decided on what the ones before it left. ``now`` is kept beside them and is
     no part of them. Raises ``TransfersRefused`` or ``ConcurrentRepeat``."""
+    if len(transfers) >= LARGE_SET and await _stored_whole(session, columns_of(transfers), now):
+        return [Posted(transfer) for transfer in transfers]
+    return await _post_each(session, transfers, now)
+
+
+async def post_columns(session: AsyncSession, table: pa.Table, *, now: datetime) -> NDArray[np.bool_]:
+    """``post`` for transfers as columns (``columns.TRANSFERS``); for each row whether it is a repeat. Raises ``ValueError`` for
+    columns that are no transfers."""
+    if await _stored_whole(session, given := checked(table), now):
+        return np.zeros(len(given), dtype=np.bool_)
+    posted = await _post_each(session, transfers_of(given), now)
+    return np.fromiter((each.repeated for each in posted), dtype=np.bool_, count=len(given))
+
+
+async def _stored_whole(session: AsyncSession, table: pa.Table, now: datetime) -> bool:
+    """Store a plain set without a look at each transfer; False, and nothing done, where it is not one."""
+    if not len(table):
+        return False
+    # The locks come first, as below.
+    changes = plain_changes(table, await queries.lock_standings(session, accounts_of(table)))
+    if changes is None or not await copy_plain(session, table, now):
+        return False
+    await queries.move_counters(session, changes)
+    return True
+
+
+async def _post_each(session: AsyncSession, transfers: Sequence[Transfer], now: datetime) -> list[Posted]:
     decisions = await _decided(session, transfers)
     if refused := [decision for decision in decisions if isinstance(decision, Refused)]:
         raise TransfersRefused(refused)
@@ -101,7 +136,8 @@ async def _decided(session: AsyncSession, transfers: Sequence[Transfer]) -> list
 async def _store(session: AsyncSession, new: Sequence[Transfer], now: datetime) -> None:
     if not new:
         return
-    if await queries.insert_transfers(session, new, now) != len(new):
+    # In order of id, as everybody does: see ``copy_plain``.
+    if await queries.insert_transfers(session, sorted(new, key=lambda t: t.id), now) != len(new):
         raise ConcurrentRepeat("a transfer's id was stored by somebody else at the same moment")
     changes: dict[tuple[str, str], Counters] = {}
     for transfer in new:
@@ -157,6 +193,8 @@ async def account_faults(session: AsyncSession, book: str) -> list[str]:
         for s in stored
         if s.counters != (expected := recomputed.get(s.account.code, NOTHING_MOVED))
     ]
+    missing = sorted(set(recomputed) - {s.account.code for s in stored})
+    faults += [f"account {code}: transfers name it and it is not there" for code in missing]
     if not position_of_float(stored).balanced:
         faults.append("debits do not equal credits")
     return faults

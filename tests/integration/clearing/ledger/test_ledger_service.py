@@ -177,7 +177,6 @@ _ROW = {"id": "x", "debit": AGENT, "credit": VALUE, "amount": 1, "phase": "singl
         ({"phase": "post"}, "settles_what_it_names"),
         ({"pending": "prefund"}, "settles_what_it_names"),
         ({"phase": "later"}, "phase_known"),
-        ({"debit": "nobody"}, "fk_ledger_transfer"),
         ({"phase": "post", "pending": "nothing"}, "fk_ledger_transfer"),
         ({"id": "prefund"}, "pk_ledger_transfer"),
     ],
@@ -254,3 +253,18 @@ async def test_a_long_chain_is_read_in_parts(ledger: AsyncSession, monkeypatch: 
     told: list[int] = []
     assert await chain_faults(ledger, TRANSIT, told.append) == (links[-1], [])
     assert told == [2, 2, 2, 1]
+
+
+async def test_a_transfer_whose_account_is_not_there_is_named(ledger: AsyncSession) -> None:
+    """Written past ``post``, which looks under the accounts' locks."""
+    await ledger.execute(
+        text(
+            "INSERT INTO clearing.ledger_transfer (id, book, debit, credit, amount_minor, currency, purpose, business_day,"
+            " phase, reference, recorded_at) VALUES ('x', 'transit', 'nobody', 'fees', 1, 'CNY', 'fee', '2026-09-15',"
+            " 'single', '', now())"
+        )
+    )
+    assert [d.what for d in await verify(ledger, TRANSIT)] == [
+        "account fees: transfers name it and it is not there",
+        "account nobody: transfers name it and it is not there",
+    ]
