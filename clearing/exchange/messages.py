@@ -101,6 +101,12 @@ class ClaimedTransaction:
         return TransactionId(self.issuer, self.serial, self.purse, False, self.sequence)
 
     @property
+    def content(self) -> bytes:
+        """What makes two claims on one card transaction the same: everything under the TAC, and the TAC."""
+        numbers = self.transaction_type.to_bytes(1, "big") + self.amount_minor.to_bytes(4, "big")
+        return numbers + self.sam_terminal + self.sam_sequence.to_bytes(4, "big") + self.stamp + self.tac
+
+    @property
     def at(self) -> datetime | None:
         return bcd_moment(self.stamp)
 

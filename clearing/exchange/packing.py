@@ -82,19 +82,8 @@ def _once(claims: Iterable[Claimed]) -> Iterator[Claimed]:
 
 
 def content_of(claim: Claim) -> bytes:
-    """What makes two claims on one card transaction the same: everything under the TAC, and the TAC."""
-    record = claim.inputs
-    return b"".join(
-        (
-            record.transaction_type.to_bytes(1, "big"),
-            record.amount_minor.to_bytes(4, "big"),
-            record.sam_terminal,
-            record.sam_sequence.to_bytes(4, "big"),
-            record.date,
-            record.time,
-            claim.evidence.tac,
-        )
-    )
+    """``ClaimedTransaction.content`` of what would be sent."""
+    return _transaction(0, claim).content
 
 
 def _chunks(claims: list[Claimed], size: int) -> Iterator[list[Claimed]]:
