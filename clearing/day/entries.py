@@ -61,6 +61,7 @@ _AS_THEY_ARE = {
     "outcome": "outcome",
     "verdict": "mac2_verdict",
     "key_version": "key_version",
+    "algorithm": "algorithm",
     "amount": "amount_minor",
     "balance_before": "balance_before_minor",
     "transaction_type": "transaction_type",

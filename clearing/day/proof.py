@@ -7,9 +7,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from card_os.crypto.suites import Algorithm
 from clearing.day.schema import Columns, Flags, Numbers
-from clearing.verification.bulk import KEY_LENGTH, TacColumns, right_tacs
-from clearing.verification.tac import TAC_MASTER
+from clearing.verification.algorithms import rows_by_algorithm
+from clearing.verification.bulk import KEY_LENGTH, right_tacs
+from clearing.verification.tac import tac_keys
+from clearing.verification.tac_columns import TacColumns
 from hardware.vault.vault import Vault
 
 PROOF = TacColumns._fields
@@ -19,13 +22,19 @@ _FACTOR = slice(10, 18)  # 0x15[12..19] inside issuer ‖ serial
 
 
 Keys: TypeAlias = NDArray[np.uint8]
-"""Rows of 16 bytes."""
+"""Rows of 16 bytes; zeros where the vault holds no master of the algorithm (``tac.tac_keys``)."""
 
 
 def entry_keys(vault: Vault, entries: Columns) -> Keys:
     """The TAC key of each entry's card; every card is asked for once."""
-    distinct, which = cards_of(entries)
-    return card_keys(vault, distinct)[which]
+    keys: Keys = np.zeros((len(entries["key"]), KEY_LENGTH), dtype=np.uint8)
+    for algorithm, rows in rows_by_algorithm(entries["algorithm"]):
+        distinct, which = cards_of({name: entries[name][rows] for name in ("key", "card")})
+        of_cards = card_keys(vault, distinct, algorithm)
+        of_entries = of_cards[which]
+        keys[rows] = of_entries
+        of_cards[:] = of_entries[:] = 0
+    return keys
 
 
 def cards_of(entries: Columns) -> tuple[NDArray[np.void], Numbers]:
@@ -39,18 +48,22 @@ def cards_of(entries: Columns) -> tuple[NDArray[np.void], Numbers]:
     return cards[first], which
 
 
-def card_keys(vault: Vault, cards: NDArray[np.void]) -> Keys:
+def card_keys(vault: Vault, cards: NDArray[np.void], algorithm: Algorithm) -> Keys:
     """The TAC key of each card: one call of the vault for each issuer."""
     octets = cards.view(np.uint8).reshape(len(cards), cards.dtype.itemsize)
-    keys = np.empty((len(cards), KEY_LENGTH), dtype=np.uint8)
+    keys: Keys = np.zeros((len(cards), KEY_LENGTH), dtype=np.uint8)
     issuers = np.ascontiguousarray(octets[:, :8]).view("V8").reshape(len(cards))
     for issuer in np.unique(issuers):
         rows = np.flatnonzero(issuers == issuer)
-        column = vault.child_keys(TAC_MASTER, [issuer.tobytes()], octets[rows, _FACTOR].tobytes())
-        keys[rows] = np.frombuffer(column, np.uint8).reshape(len(rows), KEY_LENGTH)
+        column = tac_keys(vault, algorithm, issuer.tobytes(), octets[rows, _FACTOR].tobytes())
+        if column is not None:
+            keys[rows] = np.frombuffer(column, np.uint8).reshape(len(rows), KEY_LENGTH)
     return keys
 
 
 def macs_right(entries: Columns, keys: Keys) -> Flags:
-    """Whether the TAC of each entry is the one that its key makes over its fields."""
-    return right_tacs(TacColumns(**{name: entries[name] for name in PROOF}), keys)
+    """Whether the TAC of each entry is the one that its key makes over its fields. ``keys`` are overwritten."""
+    try:
+        return right_tacs(TacColumns(**{name: entries[name] for name in PROOF}), keys)
+    finally:
+        keys[:] = 0

@@ -45,6 +45,7 @@ ENTRY = np.dtype(
         ("outcome", "i1"),
         ("verdict", "i1"),
         ("key_version", "i2"),
+        ("algorithm", "i2"),  # byte of the record
         ("rider", "i1"),  # index in ``RiderClass`` of the class the card says
         ("amount", "i8"),  # fen
         ("balance_before", "i8"),

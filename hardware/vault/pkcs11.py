@@ -24,6 +24,7 @@ from pkcs11.constants import DEFAULT
 
 from card_os.crypto.diversification import FACTOR, factor_column
 from card_os.crypto.secret import Secret
+from card_os.crypto.suites import Algorithm
 from hardware.vault import demonstration
 from hardware.vault.forms import NONCE_LENGTH, token_input
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
@@ -225,6 +226,10 @@ def _stored(label: str, key_type: KeyType, value: Secret) -> dict[Attribute, Any
 
 
 def _token_label(master: MasterKey) -> str:
+    if master.algorithm is not Algorithm.TRIPLE_DES:
+        raise UnknownKey(
+            f"this token has no {master.algorithm.name}; {master} lives in a software vault until one offers it"
+        )
     return f"{master.label}-{master.version}"
 
 

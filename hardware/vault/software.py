@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from card_os.crypto.des import encrypt_ecb
-from card_os.crypto.diversification import child_keys, child_of_levels
+from card_os.crypto.diversification import FACTOR, factor_column
 from card_os.crypto.secret import Secret
+from card_os.crypto.suites import SUITES, Algorithm
 from hardware.vault import demonstration
 from hardware.vault.forms import NONCE_LENGTH, token_input
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
@@ -22,7 +22,7 @@ class SoftwareVault:
     """``hardware.vault.vault.Vault`` over keys handed to it. Masters have 16 bytes, seal and token key 32."""
 
     def __init__(self, masters: Mapping[MasterKey, Secret], *, seal_key: Secret, token_key: Secret) -> None:
-        if wrong := [f"{m.label} version {m.version}" for m, value in masters.items() if len(value) != 16]:
+        if wrong := [str(master) for master, value in masters.items() if len(value) != 16]:
             raise ValueError(f"a master has 16 bytes; wrong length: {', '.join(wrong)}")
         self._masters = dict(masters)
         self._seal = AESGCM(seal_key)
@@ -30,8 +30,12 @@ class SoftwareVault:
 
     @classmethod
     def demonstration(cls, labels: Iterable[KeyLabel]) -> SoftwareVault:
-        """Visible test keys, version 1, for ``labels``; equal in every demonstration vault."""
-        masters = {MasterKey(label): demonstration.master(label) for label in labels}
+        """Visible test keys, version 1, for ``labels`` with each algorithm; equal in every demonstration vault."""
+        masters = {
+            MasterKey(label, algorithm=algorithm): demonstration.master(label)
+            for label in labels
+            for algorithm in Algorithm
+        }
         return cls(masters, seal_key=demonstration.SEAL_KEY, token_key=demonstration.TOKEN_KEY)
 
     def __repr__(self) -> str:
@@ -40,13 +44,14 @@ class SoftwareVault:
     def child_key(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
         if not factors:
             raise ValueError("a child key needs at least one factor")
-        return child_of_levels(self._master(master), factors)
+        return self._level(master, factors)
 
     def child_keys(self, master: MasterKey, factors: Sequence[bytes], column: bytes) -> Secret:
-        return child_keys(child_of_levels(self._master(master), factors), column)
+        suite = SUITES[master.algorithm]
+        return Secret(suite.encrypt(self._level(master, factors), factor_column(column)))
 
     def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes]) -> bytes:
-        return encrypt_ecb(self.child_key(under, factors), self._master(master))
+        return SUITES[under.algorithm].encrypt(self.child_key(under, factors), self._master(master))
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
         nonce = os.urandom(NONCE_LENGTH)
@@ -61,8 +66,13 @@ class SoftwareVault:
     def token(self, purpose: str, value: bytes) -> bytes:
         return hmac.new(self._token_key, token_input(purpose, value), hashlib.sha256).digest()
 
+    def _level(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
+        if wrong := [len(factor) for factor in factors if len(factor) != FACTOR]:
+            raise ValueError(f"factor has {wrong[0]} bytes; it must have {FACTOR}")
+        return SUITES[master.algorithm].child(self._master(master), factors)
+
     def _master(self, master: MasterKey) -> Secret:
         try:
             return self._masters[master]
         except KeyError:
-            raise UnknownKey(f"this vault does not hold {master.label} version {master.version}") from None
+            raise UnknownKey(f"this vault does not hold {master}") from None

@@ -8,6 +8,7 @@ from enum import StrEnum, unique
 from typing import Protocol
 
 from card_os.crypto.secret import Secret
+from card_os.crypto.suites import Algorithm
 
 
 @unique
@@ -30,10 +31,15 @@ class KeyLabel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """The name of a 16-byte two-key 3DES master in a vault."""
+    """The name of a 16-byte master in a vault. It is used with one algorithm."""
 
     label: KeyLabel
     version: int = 1
+    algorithm: Algorithm = Algorithm.TRIPLE_DES
+
+    def __str__(self) -> str:
+        used_with = "" if self.algorithm is Algorithm.TRIPLE_DES else f" for {self.algorithm.name}"
+        return f"{self.label} version {self.version}{used_with}"
 
 
 class UnknownKey(LookupError):
@@ -42,8 +48,9 @@ class UnknownKey(LookupError):
 
 class Vault(Protocol):
     """Holds masters. ``factors`` are 8-byte diversification factors in the order they are applied: issuer (or city)
-    first, card last; each level is child = 3DES(parent, f) ‖ 3DES(parent, NOT f) (standards.md §2.5).
-    Every call raises ``UnknownKey`` for a master that is not here and ``ValueError`` for a factor that is not 8 bytes."""
+    first, card last; each level is child = E(parent, f ‖ NOT f) with the master's algorithm: two blocks of 3DES, one of SM4
+    (standards.md §2.5, §2.6). Every call raises ``UnknownKey`` for a master that is not here and ``ValueError`` for a factor
+    that is not 8 bytes."""
 
     def child_key(self, master: MasterKey, factors: Sequence[bytes]) -> Secret:
         """The 16-byte key at the end of ``factors`` (at least one)."""
@@ -53,8 +60,8 @@ class Vault(Protocol):
         of 16 bytes in the same order. The last level is one encryption call over the column."""
 
     def wrapped_master(self, master: MasterKey, *, under: MasterKey, factors: Sequence[bytes]) -> bytes:
-        """``master`` as a SAM loads it: its 16 bytes under 3DES-ECB with the child of ``under`` at ``factors``.
-        Two cipher blocks; the clear value does not leave the vault."""
+        """``master`` as a SAM loads it: its 16 bytes under the child of ``under`` at ``factors``, in ECB with the algorithm of
+        ``under``. The clear value does not leave the vault."""
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
         """Encrypt a datum at rest (AES-256-GCM, random nonce first) bound to ``purpose``."""

@@ -1,23 +1,19 @@
 """The same as ``plain``, compiled: the S-boxes of a round are emitted as LLVM vector instructions on eight words at once.
 
-LLVM makes of them what the processor has (AVX-512, two of AVX2, four of SSE2). The first call compiles for some seconds; the
-result is kept beside this file, or in numba's cache folder where that may not be written. The kernels run without the
-interpreter's lock.
+LLVM makes of them what the processor has (AVX-512, two of AVX2, four of SSE2). The first call compiles for some seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from clearing.verification.kernels.compiling import compiled
 from clearing.verification.kernels.des.circuits import Circuit, Gate, circuit
-from clearing.verification.kernels.des.plain import Flags, Words
 from clearing.verification.kernels.des.planes import (
     BITS,
     BOX_INPUTS,
@@ -25,12 +21,11 @@ from clearing.verification.kernels.des.planes import (
     HALF,
     KEY_PLANES,
     LEFT_PLANES,
+    MAC_PLANES,
     RIGHT_PLANES,
-    TAC_BITS,
     subkeys,
 )
-
-F = TypeVar("F", bound=Callable[..., Any])
+from clearing.verification.kernels.kernel import Words, whole_and_rest
 
 VECTOR_WORDS = 8
 LANES = BITS * VECTOR_WORDS
@@ -38,13 +33,9 @@ LANES = BITS * VECTOR_WORDS
 _WORD = ir.IntType(64)
 _VECTOR = ir.VectorType(_WORD, VECTOR_WORDS)
 _ALIGNED = 8
+_MAC = MAC_PLANES.start
 _SUBKEYS = np.array(subkeys(), dtype=np.int64)
 _KEY, _LEFT, _RIGHT = (np.array(places, dtype=np.int64) for places in (KEY_PLANES, LEFT_PLANES, RIGHT_PLANES))
-
-
-def _compiled(function: F) -> F:
-    compiled: Any = numba.njit(nogil=True, cache=True, boundscheck=False)(function)
-    return cast("F", compiled)
 
 
 def _combined(build: Any, gate: Gate, left: Any, right: Any) -> Any:
@@ -126,10 +117,8 @@ def _emit_swap(
 _swap: Any = intrinsic(_emit_swap)
 
 
-@_compiled
-def _turn(planes: Words, column: Words, start: int) -> None:  # pragma: no cover - compiled
-    """``LANES`` words of a column into 64 planes."""
-    planes[:] = column[start : start + LANES]
+@compiled
+def _transpose(planes: Words) -> None:  # pragma: no cover - compiled
     shift, mask = 32, np.uint64(0x00000000FFFFFFFF)
     while shift:
         low = 0
@@ -141,7 +130,14 @@ def _turn(planes: Words, column: Words, start: int) -> None:  # pragma: no cover
             mask = mask ^ (mask << np.uint64(shift))
 
 
-@_compiled
+@compiled
+def _turn(planes: Words, column: Words, start: int) -> None:  # pragma: no cover - compiled
+    """``LANES`` words of a column into 64 planes."""
+    planes[:] = column[start : start + LANES]
+    _transpose(planes)
+
+
+@compiled
 def _take_key(key: Words, planes: Words) -> None:  # pragma: no cover - compiled
     for bit in range(BITS):
         for word in range(VECTOR_WORDS):
@@ -150,7 +146,7 @@ def _take_key(key: Words, planes: Words) -> None:  # pragma: no cover - compiled
             key[(bit + BITS) * VECTOR_WORDS + word] = ~taken
 
 
-@_compiled
+@compiled
 def _chain(left: Words, right: Words, planes: Words) -> None:  # pragma: no cover - compiled
     """The next block, exclusive-or the last output, whose halves come swapped."""
     for bit in range(HALF):
@@ -161,24 +157,25 @@ def _chain(left: Words, right: Words, planes: Words) -> None:  # pragma: no cove
             right[at] = planes[_RIGHT[bit] * VECTOR_WORDS + word] ^ left_before
 
 
-@_compiled
-def _differing(left: Words, right: Words, planes: Words, errors: Words, start: int) -> None:  # pragma: no cover
+@compiled
+def _turn_back(left: Words, right: Words, planes: Words, made: Words, start: int) -> None:  # pragma: no cover
+    planes[:] = np.uint64(0)
     for word in range(VECTOR_WORDS):
-        error = np.uint64(0)
         for bit in range(HALF):
-            if _LEFT[bit] < TAC_BITS:
-                error |= right[bit * VECTOR_WORDS + word] ^ planes[_LEFT[bit] * VECTOR_WORDS + word]
-            if _RIGHT[bit] < TAC_BITS:
-                error |= left[bit * VECTOR_WORDS + word] ^ planes[_RIGHT[bit] * VECTOR_WORDS + word]
-        errors[start // BITS + word] = error
+            if _LEFT[bit] >= _MAC:
+                planes[(_LEFT[bit] - _MAC) * VECTOR_WORDS + word] = right[bit * VECTOR_WORDS + word]
+            if _RIGHT[bit] >= _MAC:
+                planes[(_RIGHT[bit] - _MAC) * VECTOR_WORDS + word] = left[bit * VECTOR_WORDS + word]
+    _transpose(planes)
+    made[start : start + LANES] = planes
 
 
-@_compiled
-def _check(keys: Words, blocks: Words, expected: Words, errors: Words) -> None:  # pragma: no cover - compiled
+@compiled
+def _macs(keys: Words, blocks: Words, made: Words, count: int) -> None:  # pragma: no cover - compiled
     planes, key = np.empty(BITS * VECTOR_WORDS, np.uint64), np.empty(2 * BITS * VECTOR_WORDS, np.uint64)
     left, right = np.empty(HALF * VECTOR_WORDS, np.uint64), np.empty(HALF * VECTOR_WORDS, np.uint64)
-    for start in range(0, keys.shape[0], LANES):
-        _turn(planes, keys, start)
+    for start in range(0, count, LANES):
+        _turn(planes, keys[0], start)
         _take_key(key, planes)
         left[:] = np.uint64(0)
         right[:] = np.uint64(0)
@@ -188,25 +185,10 @@ def _check(keys: Words, blocks: Words, expected: Words, errors: Words) -> None: 
             for number in range(0, 16, 2):
                 _round(left, right, key, _SUBKEYS[number])
                 _round(right, left, key, _SUBKEYS[number + 1])
-        _turn(planes, expected, start)
-        _differing(left, right, planes, errors, start)
+        _turn_back(left, right, planes, made, start)
+    key[:] = np.uint64(0)
 
 
-def wrong(keys: Words, blocks: Words, expected: Words) -> Flags:
-    """``plain.wrong``."""
-    count = len(keys)
-    lanes = -(-count // LANES) * LANES
-    errors = np.empty(lanes // BITS, dtype=np.uint64)
-    whole = count // LANES * LANES
-    if whole:
-        _check(keys[:whole], blocks[:, :whole], expected[:whole], errors)
-    if whole < lanes:
-        rest = [_padded(column[whole:]) for column in (keys, *blocks, expected)]
-        _check(rest[0], np.stack(rest[1:-1]), rest[-1], errors[whole // BITS :])
-    octets = errors.reshape(-1, VECTOR_WORDS).view(np.uint8).reshape(-1, VECTOR_WORDS, 8)
-    found = np.unpackbits(octets, axis=2, bitorder="little").transpose(0, 2, 1).reshape(-1)
-    return found[:count].astype(np.bool_)
-
-
-def _padded(column: Words) -> Words:
-    return np.concatenate((column, np.zeros(LANES - len(column), dtype=np.uint64)))
+def macs(keys: Words, blocks: Words) -> Words:
+    """``plain.macs``."""
+    return whole_and_rest(LANES, _macs, keys, blocks)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clearing.verification.kernels.des.circuits import Gate, circuit
 from clearing.verification.kernels.des.planes import (
@@ -16,13 +15,12 @@ from clearing.verification.kernels.des.planes import (
     HALF,
     KEY_PLANES,
     LEFT_PLANES,
+    MAC_PLANES,
     RIGHT_PLANES,
-    TAC_BITS,
     subkeys,
 )
+from clearing.verification.kernels.kernel import Words
 
-Words: TypeAlias = NDArray[np.uint64]
-Flags: TypeAlias = NDArray[np.bool_]
 _Call: TypeAlias = tuple[Callable[..., Any], Words, Words, Words]
 
 CHUNK_WORDS = 1024
@@ -39,19 +37,17 @@ _SWAPS = (
 )
 
 
-def wrong(keys: Words, blocks: Words, expected: Words) -> Flags:
-    """Which records' MAC is not the expected one.
-
-    ``keys`` (n,): single DES keys; ``blocks`` (b, n): the message's padded blocks; ``expected`` (n,): the MAC in its first four
-    bytes. Each word is eight bytes as they stand, read little-endian. IV zero (ISO/IEC 9797-1 algorithm 1, standards.md §2.2).
-    """
+def macs(keys: Words, blocks: Words) -> Words:
+    """``kernel.Kernel``; ``keys`` (1, n): single DES keys."""
     lanes = BITS * CHUNK_WORDS
     machine = _Machine(CHUNK_WORDS)
-    found = np.empty(len(keys), dtype=np.bool_)
-    for start in range(0, len(keys), lanes):
-        chunk = slice(start, min(start + lanes, len(keys)))
-        found[chunk] = machine.wrong(keys[chunk], blocks[:, chunk], expected[chunk])
-    return found
+    count = keys.shape[1]
+    made = np.empty(count, dtype=np.uint64)
+    for start in range(0, count, lanes):
+        chunk = slice(start, start + lanes)
+        made[chunk] = machine.macs(keys[0, chunk], blocks[:, chunk])
+    machine.forget()
+    return made
 
 
 class _Machine:
@@ -65,7 +61,7 @@ class _Machine:
         self._signals = _planes(max(step.signal for box in range(8) for step in circuit(box).steps) + 1, words)
         self._rounds = list(self._calls())
 
-    def wrong(self, keys: Words, blocks: Words, expected: Words) -> Flags:
+    def macs(self, keys: Words, blocks: Words) -> Words:
         self._turn(keys)
         self._key[:BITS] = self._turned[list(KEY_PLANES)]
         np.invert(self._key[:BITS], out=self._key[BITS:])
@@ -77,8 +73,12 @@ class _Machine:
                 self._chain()
             for call, left, right, out in self._rounds:
                 call(left, right, out=out)
-        self._turn(expected)
-        return self._differing()[: len(keys)]
+        return self._turned_back(len(keys))
+
+    def forget(self) -> None:
+        """Overwrite what shows keys."""
+        for planes in (self._key, self._turned, self._signals):
+            planes[:] = 0
 
     def _chain(self) -> None:
         """The next block, exclusive-or the last output, whose halves come swapped."""
@@ -86,19 +86,23 @@ class _Machine:
         np.bitwise_xor(self._turned[list(LEFT_PLANES)], right, out=self._left)
         np.bitwise_xor(self._turned[list(RIGHT_PLANES)], left, out=self._right)
 
-    def _differing(self) -> Flags:
-        error = np.zeros(self._words, dtype=np.uint64)
+    def _turned_back(self, count: int) -> Words:
+        self._turned[:] = 0
         for places, half in ((LEFT_PLANES, self._right), (RIGHT_PLANES, self._left)):
             for bit, plane in enumerate(places):
-                if plane < TAC_BITS:
-                    error |= half[bit] ^ self._turned[plane]
-        lanes = np.unpackbits(error.view(np.uint8).reshape(self._words, 8), axis=1, bitorder="little")
-        return lanes.T.reshape(-1).astype(np.bool_)
+                if plane in MAC_PLANES:
+                    self._turned[plane - MAC_PLANES.start] = half[bit]
+        self._transpose()
+        return self._turned.reshape(-1)[:count]
 
     def _turn(self, words: Words) -> None:
-        """64 words of a column into 64 planes, in place: record r of a chunk is bit r // words of word r % words."""
+        """64 words of a column into 64 planes: record r of a chunk is bit r // words of word r % words."""
         flat = self._turned.reshape(-1)
         flat[: len(words)], flat[len(words) :] = words, 0
+        self._transpose()
+
+    def _transpose(self) -> None:
+        """In place; twice is nothing."""
         for shift, mask in _SWAPS:
             pairs = self._turned.reshape(BITS // (2 * shift), 2, shift, self._words)
             low, high = pairs[:, 0], pairs[:, 1]

@@ -1,7 +1,7 @@
 """Where the bits of DES stand when 64 records are turned into planes, and which key bit each round takes.
 
-A record's 8 bytes are read as one little-endian word; plane p of 64 holds bit p of every record. DES bit k (0 the most
-significant of the first byte) is then plane 8·(k // 8) + 7 − k % 8.
+A record's 8 bytes are one big-endian number; plane p of 64 holds its bit p, of every record. DES bit k (0 the most significant
+of the first byte) is then plane 63 − k.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from clearing.verification.kernels.des.wiring import EXPANSION, INITIAL, PERMUTA
 
 BITS = 64
 HALF = 32
-TAC_BITS = 32
 
 
 def plane_of(bit: int) -> int:
     """``bit`` from 0, most significant first."""
-    return 8 * (bit // 8) + 7 - bit % 8
+    return BITS - 1 - bit
 
 
 KEY_PLANES = tuple(plane_of(bit) for bit in range(BITS))
 LEFT_PLANES = tuple(plane_of(bit - 1) for bit in INITIAL[:HALF])
 RIGHT_PLANES = tuple(plane_of(bit - 1) for bit in INITIAL[HALF:])
+
+MAC_PLANES = range(HALF, BITS)
+"""Of the last block: its first four bytes."""
 
 BOX_INPUTS = tuple(tuple(EXPANSION[6 * box + place] - 1 for place in range(6)) for box in range(8))
 """For each S-box, which bits of the other half it takes."""

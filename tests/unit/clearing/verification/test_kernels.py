@@ -1,72 +1,152 @@
-"""MAC kernels against cryptography, lane by lane: every length around a word, a vector and a chunk; every forged bit found."""
+"""MAC kernels against cryptography, lane by lane: every length around a word, a vector and a chunk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from card_os.crypto.mac import cbc_mac
-from card_os.crypto.purse import load_tac_input, purchase_tac_input
-from card_os.crypto.suites import TRIPLE_DES
-from clearing.verification import bulk
-from clearing.verification.bulk import KernelDisagrees, TacColumns, right_tacs
-from clearing.verification.kernels.des import circuits, fast, plain, wiring
+from card_os.crypto import des, mac, sm4
+from clearing.verification.kernels.des import circuits, wiring
+from clearing.verification.kernels.des import fast as des_fast
+from clearing.verification.kernels.des import plain as des_plain
 from clearing.verification.kernels.des.circuits import WrongCircuit
+from clearing.verification.kernels.kernel import Kernel
+from clearing.verification.kernels.sm4 import by_tables, field, processors
+from clearing.verification.kernels.sm4 import fast as sm4_fast
+from clearing.verification.kernels.sm4 import plain as sm4_plain
 
-KERNELS = [pytest.param(plain.wrong, id="plain"), pytest.param(fast.wrong, id="fast")]
+DES_KERNELS = [pytest.param(des_plain.macs, id="des-plain"), pytest.param(des_fast.macs, id="des-fast")]
+SM4_KERNELS = [
+    pytest.param(sm4_plain.macs, id="sm4-plain"),
+    pytest.param(sm4_fast.macs, id="sm4-fast"),
+    pytest.param(by_tables.macs, id="sm4-by-tables"),
+]
 
 
-def column(octets: Any) -> Any:
-    return np.ascontiguousarray(octets).view("<u8").reshape(len(octets))
+def offered() -> set[str]:
+    return {name for name, there in llvmlite.binding.get_host_cpu_features().items() if there}
 
 
-def records(count: int, blocks: int, seed: int) -> tuple[Any, Any, Any]:
+def processor_kernel(processor: processors.Processor) -> Any:
+    missing = processors.NEEDS[processor] - offered()
+    marks = [pytest.mark.skip(reason=f"this processor has no {', '.join(missing)}")] if missing else []
+    return pytest.param(sm4_fast.kernel_for(processor), id=f"sm4-{type(processor).__name__}", marks=marks)
+
+
+SM4_KERNELS += [processor_kernel(processor) for processor in processors.NEEDS]
+
+
+def words(octets: Any) -> Any:
+    """(n, bytes) to (words, n)."""
+    return np.ascontiguousarray(octets.view(">u8").T, dtype=np.uint64)
+
+
+def records(algorithm: ModuleType, count: int, blocks: int, seed: int) -> tuple[Any, Any, list[int]]:
     random = np.random.default_rng(seed)
-    keys = random.integers(0, 256, (count, 8), dtype=np.uint8)
-    messages = random.integers(0, 256, (count, blocks, 8), dtype=np.uint8)
-    macs = np.zeros((count, 8), dtype=np.uint8)
-    for row in range(count):
-        macs[row, :4] = list(cbc_mac(keys[row].tobytes(), messages[row].tobytes())[:4])
-    return column(keys), np.stack([column(messages[:, block]) for block in range(blocks)]), macs
+    keys = random.integers(0, 256, (count, algorithm.BLOCK), dtype=np.uint8)
+    messages = random.integers(0, 256, (count, blocks * algorithm.BLOCK), dtype=np.uint8)
+    cbc_mac = mac.cbc_mac if algorithm is des else sm4.cbc_mac
+    macs = [cbc_mac(key.tobytes(), message.tobytes()) for key, message in zip(keys, messages, strict=True)]
+    return words(keys), words(messages), [int.from_bytes(one[:4]) for one in macs]
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 511, 512, 513, 1500])
 @pytest.mark.parametrize("blocks", [1, 3, 4])
-def test_equal_to_cryptography(kernel: Callable[..., Any], count: int, blocks: int) -> None:
-    keys, messages, macs = records(count, blocks, seed=count)
-    assert not kernel(keys, messages, column(macs)).any()
-    forged = np.arange(0, count, 7)
-    macs[forged, forged % 4] ^= (1 << forged % 8).astype(np.uint8)
-    assert np.flatnonzero(kernel(keys, messages, column(macs))).tolist() == forged.tolist()
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 511, 512, 513, 1500])
+@pytest.mark.parametrize("kernel", DES_KERNELS)
+def test_des_is_equal_to_cryptography(kernel: Kernel, count: int, blocks: int) -> None:
+    keys, messages, macs = records(des, count, blocks, seed=count)
+    assert kernel(keys, messages).tolist() == macs
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_every_forged_bit_is_found(kernel: Callable[..., Any]) -> None:
-    keys, messages, macs = (np.repeat(each, 32, axis=-1 if each.ndim == 2 else 0) for each in records(1, 3, 5))
-    macs = np.repeat(records(1, 3, 5)[2], 32, axis=0)
-    for bit in range(32):
-        macs[bit, bit // 8] ^= 1 << bit % 8
-    assert kernel(keys, messages, column(macs)).all()
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 63, 64, 65, 129, 700])
+@pytest.mark.parametrize("kernel", SM4_KERNELS)
+def test_sm4_is_equal_to_cryptography(kernel: Kernel, count: int, blocks: int) -> None:
+    keys, messages, macs = records(sm4, count, blocks, seed=count)
+    assert kernel(keys, messages).tolist() == macs
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_what_stands_behind_the_four_bytes_does_not_matter(kernel: Callable[..., Any]) -> None:
-    keys, messages, macs = records(100, 3, 9)
-    macs[:, 4:] = 0xFF
-    assert not kernel(keys, messages, column(macs)).any()
+@pytest.mark.parametrize("kernel", SM4_KERNELS)
+def test_the_standards_own_example(kernel: Kernel) -> None:
+    """GB/T 32907-2016 annex A.1: one block under itself."""
+    block = words(np.frombuffer(bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"), np.uint8).reshape(1, 16))
+    assert kernel(block, block).tolist() == [0x681EDF34]
 
 
-def test_a_chunk_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "CHUNK_WORDS", 2)
-    keys, messages, macs = records(300, 3, 11)
-    macs[[0, 127, 128, 255, 256, 299], 0] ^= 1
-    assert np.flatnonzero(plain.wrong(keys, messages, column(macs))).tolist() == [0, 127, 128, 255, 256, 299]
+@settings(deadline=None, max_examples=30)
+@given(data=st.data(), blocks=st.integers(1, 4))
+def test_any_keys_and_blocks(data: st.DataObject, blocks: int) -> None:
+    """Bytes that random numbers seldom have: all zeros, all ones, one bit."""
+    of_records = st.lists(
+        st.tuples(st.binary(min_size=16, max_size=16), st.binary(min_size=16 * blocks, max_size=16 * blocks)),
+        min_size=1,
+        max_size=70,
+    )
+    given_ = data.draw(of_records)
+    keys, messages = (
+        np.frombuffer(b"".join(part), np.uint8).reshape(len(given_), -1) for part in zip(*given_, strict=True)
+    )
+    expected = [int.from_bytes(sm4.cbc_mac(key, message)[:4]) for key, message in given_]
+    of_des = [int.from_bytes(mac.cbc_mac(key[:8], message)[:4]) for key, message in given_]
+    for kernel in (sm4_plain.macs, sm4_fast.macs):
+        assert kernel(words(keys), words(messages)).tolist() == expected
+    for kernel in (des_plain.macs, des_fast.macs):
+        assert kernel(words(keys)[:1], words(messages)).tolist() == of_des
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "size", "algorithm"),
+    [(des_plain, "CHUNK_WORDS", 2, des), (sm4_plain, "CHUNK", 128, sm4)],
+    ids=["des", "sm4"],
+)
+def test_a_chunk_and_more(
+    module: Any, name: str, size: int, algorithm: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, size)
+    keys, messages, macs = records(algorithm, 300, 3, 11)
+    assert module.macs(keys, messages).tolist() == macs
+
+
+@pytest.mark.parametrize(
+    ("kernel", "algorithm"), [(des_plain.macs, des), (des_fast.macs, des), (sm4_plain.macs, sm4), (sm4_fast.macs, sm4)]
+)
+def test_what_a_kernel_is_given_stays_as_it_is(kernel: Kernel, algorithm: ModuleType) -> None:
+    keys, messages, _ = records(algorithm, 600, 2, 3)
+    before = keys.copy(), messages.copy()
+    kernel(keys, messages)
+    assert (keys == before[0]).all()
+    assert (messages == before[1]).all()
+
+
+def test_maps_that_make_another_s_box_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert field.s_box()
+    monkeypatch.setattr(field, "S_BOX", field.S_BOX[:-1] + b"\x00")
+    with pytest.raises(field.WrongSBox):
+        field.s_box()
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"gfni", "avx512f", "avx512bw", "avx2", "aes", "ssse3"}, processors.Gfni512()),
+        ({"gfni", "avx2", "aes", "ssse3"}, processors.Gfni256()),
+        ({"avx2", "avx512f", "avx512bw", "aes", "ssse3"}, processors.AesNi()),
+        ({"sse2"}, None),
+    ],
+)
+def test_the_fastest_way_of_a_processor(
+    features: set[str], expected: processors.Processor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        llvmlite.binding, "get_host_cpu_features", lambda: dict.fromkeys(features, True) | {"neon": False}
+    )
+    assert processors.this_processor() == expected
 
 
 def test_the_s_boxes_are_the_standards() -> None:
@@ -83,70 +163,3 @@ def test_gates_that_make_another_box_are_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(WrongCircuit, match=r"s1\.txt: signal"):
         circuits.circuit(0)
     circuits.circuit.cache_clear()
-
-
-def tacs(count: int, seed: int) -> tuple[dict[str, Any], Any, list[bytes]]:
-    """Random purchases and loads, their keys, and the TACs by the card's own functions."""
-    random = np.random.default_rng(seed)
-    number = {"amount": 32, "transaction_type": 8, "sam_terminal": 48, "sam_sequence": 32, "stamp": 56}
-    number |= {"card_sequence": 16, "balance_before": 32}
-    columns: dict[str, Any] = {
-        name: random.integers(0, 2**bits, count, dtype=np.int64) for name, bits in number.items()
-    }
-    columns["load"] = random.integers(0, 2, count).astype(np.bool_)
-    keys = random.integers(0, 256, (count, 16), dtype=np.uint8)
-    made = [TRIPLE_DES.tac(keys[row].tobytes(), message(columns, row)) for row in range(count)]
-    columns["tac"] = np.array([int.from_bytes(tac) for tac in made], dtype=np.int64)
-    return columns, keys, made
-
-
-def message(columns: dict[str, Any], row: int) -> bytes:
-    of = {name: int(values[row]) for name, values in columns.items()}
-    stamp = of["stamp"].to_bytes(7)
-    common = {
-        "amount_minor": of["amount"],
-        "transaction_type": of["transaction_type"],
-        "terminal": of["sam_terminal"].to_bytes(6),
-        "date": stamp[:4],
-        "time": stamp[4:],
-    }
-    if of["load"]:
-        balance = (of["balance_before"] + of["amount"]) & 0xFFFFFFFF
-        return load_tac_input(new_balance_minor=balance, online_sequence=of["card_sequence"], **common)
-    return purchase_tac_input(terminal_sequence=of["sam_sequence"], **common)
-
-
-@settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 2**32), count=st.integers(0, 300), kernel=st.sampled_from([plain.wrong, fast.wrong]))
-def test_tacs_of_purchases_and_loads(seed: int, count: int, kernel: Any) -> None:
-    columns, keys, _ = tacs(count, seed)
-    assert right_tacs(TacColumns(**columns), keys, kernel).all()
-    columns["tac"][::3] ^= 1
-    assert np.flatnonzero(~right_tacs(TacColumns(**columns), keys, kernel)).tolist() == list(range(0, count, 3))
-
-
-@pytest.mark.parametrize("name", ["amount", "transaction_type", "sam_terminal", "stamp", "load"])
-def test_every_field_is_under_the_tac(name: str) -> None:
-    columns, keys, _ = tacs(40, 1)
-    columns[name] = ~columns[name] if name == "load" else columns[name] ^ 1
-    assert not right_tacs(TacColumns(**columns), keys).any()
-
-
-@pytest.mark.parametrize(
-    ("name", "of_loads"), [("sam_sequence", False), ("card_sequence", True), ("balance_before", True)]
-)
-def test_what_only_one_kind_has_under_its_tac(name: str, of_loads: bool) -> None:
-    columns, keys, _ = tacs(40, 2)
-    columns[name] = columns[name] ^ 1
-    assert (right_tacs(TacColumns(**columns), keys) == (columns["load"] != of_loads)).all()
-
-
-@pytest.mark.parametrize("verdict", [True, False])
-def test_a_kernel_that_is_wrong_is_found_out(verdict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "SAMPLED_EVERY", 10)
-    columns, keys, _ = tacs(200, 3)
-    if not verdict:
-        columns["tac"] ^= 1
-    with pytest.raises(KernelDisagrees) as found:
-        right_tacs(TacColumns(**columns), keys, lambda keys, *_: np.full(len(keys), verdict))
-    assert keys[0].tobytes().hex() not in str(found.value)

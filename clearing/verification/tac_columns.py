@@ -1,0 +1,105 @@
+"""What a column of TACs covers: the fields, what they may hold, and the messages laid out from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearing.verification.kernels.kernel import Words
+
+Numbers: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+class TacColumns(NamedTuple):
+    """What a TAC covers (standards.md §2.3), a value for each record: fen, sequences, the PSAM's terminal number, date and time
+    as the 14 BCD digits' 7 bytes, and the TAC itself, all as numbers, big-endian. ``algorithm``: the byte the card answered
+    (``tac.algorithm_of``)."""
+
+    load: Flags
+    algorithm: Numbers
+    amount: Numbers
+    transaction_type: Numbers
+    sam_terminal: Numbers
+    stamp: Numbers
+    sam_sequence: Numbers
+    card_sequence: Numbers
+    balance_before: Numbers
+    tac: Numbers
+
+
+FIELD_BITS = {
+    "algorithm": 8,
+    "amount": 32,
+    "transaction_type": 8,
+    "sam_terminal": 48,
+    "stamp": 56,
+    "sam_sequence": 32,
+    "card_sequence": 16,
+    "balance_before": 32,
+    "tac": 32,
+}
+"""A value below 0 or with more bits was never in a record."""
+
+_8, _16, _24, _32, _40, _48, _56 = (np.uint64(bits) for bits in range(8, 64, 8))
+_MASK_8, _MASK_16, _MASK_24, _MASK_32, _MASK_48 = (np.uint64((1 << bits) - 1) for bits in (8, 16, 24, 32, 48))
+_PADDING = np.uint64(0x80)  # 80, then 00 to whole blocks (standards.md §2.2)
+
+
+def too_wide(of: TacColumns) -> dict[str, Flags]:
+    """Of each column with values that do not fit their field, which ones."""
+    return {name: wide for name, bits in FIELD_BITS.items() if (wide := _too_wide(getattr(of, name), bits)) is not None}
+
+
+def _too_wide(column: Numbers, bits: int) -> Flags | None:
+    if not len(column) or (column.min() >= 0 and int(column.max()) >> bits == 0):
+        return None
+    wide: Flags = (column < 0) | (column.astype(np.int64) >> bits != 0)
+    return wide
+
+
+def _purchase(of: TacColumns) -> list[Words]:
+    """amount4 type1 terminal6 sequence4 date-and-time7, then 80 00: each word as one big-endian number."""
+    amount, kind, terminal, sequence, stamp = map(
+        _unsigned, (of.amount, of.transaction_type, of.sam_terminal, of.sam_sequence, of.stamp)
+    )
+    return [
+        amount << _32 | kind << _24 | terminal >> _24,
+        (terminal & _MASK_24) << _40 | sequence << _8 | stamp >> _48,
+        (stamp & _MASK_48) << _16 | _PADDING << _8,
+    ]
+
+
+def _load(of: TacColumns) -> list[Words]:
+    """balance4 sequence2 amount4 type1 terminal6 date-and-time7, then 80 and seven 00. The new balance is taken modulo 2**32 as
+    in ``tac.tac_input``."""
+    amount, kind, terminal, sequence, stamp = map(
+        _unsigned, (of.amount, of.transaction_type, of.sam_terminal, of.card_sequence, of.stamp)
+    )
+    balance = _unsigned(of.balance_before + of.amount) & _MASK_32
+    return [
+        balance << _32 | sequence << _16 | amount >> _16,
+        (amount & _MASK_16) << _48 | kind << _40 | terminal >> _8,
+        (terminal & _MASK_8) << _56 | stamp,
+        np.full(len(amount), _PADDING << _56, dtype=np.uint64),
+    ]
+
+
+_LAYOUTS: dict[bool, Callable[[TacColumns], list[Words]]] = {False: _purchase, True: _load}
+
+
+def messages(of: TacColumns, *, load: bool, block: int) -> Words:
+    """(words, n): the padded messages of purchases or of loads in whole blocks of ``block`` bytes."""
+    words = _LAYOUTS[load](of)
+    of_block = block // 8
+    laid_out = np.zeros((-(-len(words) // of_block) * of_block, len(of.amount)), dtype=np.uint64)
+    for row, word in enumerate(words):
+        laid_out[row] = word
+    return laid_out
+
+
+def _unsigned(numbers: Numbers) -> Words:
+    return numbers.astype(np.uint64, copy=False)
