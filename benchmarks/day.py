@@ -31,12 +31,11 @@ from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.keys import bucket_of, keys_of
 from clearing.day.model import CARDS, DayInputs, Stretch
+from clearing.day.reference import ObjectInputs, settle
 from clearing.day.run import Workshop
 from clearing.day.schema import BUCKETS, Columns, arrow_column, stacked
 from clearing.facts.rules import deny_list_of
 from clearing.participants.rules import demonstration
-from clearing.settlement.model import WindowInputs
-from clearing.settlement.rules import settle
 from clearing.verification.context import Context, KnownCard
 from clearing.verification.reasons import Status
 from clearing.verification.tac import TAC_MASTER, right_claims, tac_input
@@ -150,7 +149,7 @@ def by_objects(folder: Path) -> float:
     records = [Record.decode(row.tobytes()) for s in inputs.journals[: OBJECT_RECORDS // 400] for row in rows_of(s)]
     cards = {(record.issuer, record.serial): KnownCard(1, "ordinary") for record in records}
     context = Context(DAY, inputs.policy, inputs.devices, inputs.sams, cards, inputs.deny, inputs.tariffs)
-    window = WindowInputs(1, context, tuple(records), (), demonstration().parties(), demonstration().keepers)
+    window = ObjectInputs(1, context, tuple(records))
     begun = time.perf_counter()
     settle(window, partial(right_claims, vault()))
     return len(records) / (time.perf_counter() - begun)

@@ -34,6 +34,7 @@ from clearing.reconciliation import pages as money_pages
 from clearing.settlement import api as settlement
 from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
+from clearing.settlement.running import Runs
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.opening import open_demonstration_vault
 from hardware.vault.vault import Vault
@@ -107,6 +108,7 @@ def create_app(
     app = create_service_app(service, lifespan)
     app.state.vault = vault
     app.state.issuing = issuing
+    app.state.runs = Runs()
     for word in (
         devices,
         facts,

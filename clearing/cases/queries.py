@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.cases.rules import CaseKind, CaseState, Resolution
@@ -32,9 +32,18 @@ async def steps(session: AsyncSession, case: str) -> Sequence[CaseStepRow]:
 
 async def decided_taps(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, bool]:
     """Those of ``ids`` that two people have decided about, and whether it was released to the operator."""
+    return await _decided(session, CaseRow.id.in_([str(id_) for id_ in ids]))
+
+
+async def all_decided_taps(session: AsyncSession) -> dict[TransactionId, bool]:
+    """Every one that two people ever decided about."""
+    return await _decided(session)
+
+
+async def _decided(session: AsyncSession, *which: ColumnElement[bool]) -> dict[TransactionId, bool]:
     rows = await session.execute(
         select(CaseRow.id, CaseRow.resolution).where(
-            CaseRow.id.in_([str(id_) for id_ in ids]),
+            *which,
             CaseRow.kind == CaseKind.OPEN_TAP,
             CaseRow.state == CaseState.CLOSED,
             CaseRow.resolution != "",

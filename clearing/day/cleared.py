@@ -135,3 +135,8 @@ def _transfers(ended: Columns, day: Day) -> pa.Array:
 
 def _transfer_of(ended: Columns, row: int, day: Day) -> str:
     return FareSet.of(day, [int(ended[name][row]) for name in SET]).id(day.inputs.number, Purpose.FARE)
+
+
+def bucket_in(name: str) -> int:
+    """Of a file of cleared records or counters, as ``Workshop`` names them."""
+    return int(name.rpartition("/")[2][:2])

@@ -11,13 +11,12 @@ from typing import Any
 
 from clearing.day.parquet import Written
 from clearing.day.posting import FareSet
-from clearing.ledger.chain import canonical
-from clearing.ledger.rules import Phase, Purpose, Transfer
+from clearing.ledger.chain import canonical, read_back
+from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
 from clearing.verification.context import TransactionId
 from clearing.verification.reasons import RULES, Reason, RemarkKind, Status
 from clearing.verification.rules import Decision
-from rulebook.money import Amount, Currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def decode(raw: bytes) -> Found:
             FareSet(date.fromisoformat(day), operator, line, bearer): (minor, count)
             for day, operator, line, bearer, minor, count in plain["sets"]
         },
-        single=tuple(map(_transfer_back, plain["single"])),
+        single=tuple(map(read_back, plain["single"])),
         held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
         released=tuple(map(TransactionId.parse, plain["released"])),
         cleared=tuple(Written(*fields) for fields in plain["cleared"]),
@@ -87,9 +86,3 @@ def _decided_back(
 ) -> DecidedRecord:
     decision = Decision((device, sequence), RULES[Reason(reason)].status, Reason(reason), operator)
     return DecidedRecord(decision, TransactionId.parse(transaction), event, kind, minor)
-
-
-def _transfer_back(fields: dict[str, Any]) -> Transfer:
-    amount = Amount(fields.pop("amount_minor"), Currency(fields.pop("currency")))
-    known: dict[str, Any] = {"purpose": Purpose(fields.pop("purpose")), "phase": Phase(fields.pop("phase"))}
-    return Transfer(amount=amount, business_day=date.fromisoformat(fields.pop("business_day")), **known, **fields)

@@ -23,19 +23,18 @@ from rulebook.record import Kind, Record
 
 @dataclass(frozen=True, slots=True)
 class KeptRegister:
-    """``cards`` and ``counters``: by bucket, files below ``folder``; a bucket that is not named has none."""
+    """Files by bucket; a bucket that is not named has none."""
 
-    folder: Path
-    cards_files: Mapping[int, str]
-    counter_files: Mapping[int, str]
+    cards_files: Mapping[int, Path]
+    counter_files: Mapping[int, Path]
 
     def cards(self, bucket: int) -> pa.Table:
-        name = self.cards_files.get(bucket)
-        return CARDS.empty_table() if name is None else pq.read_table(self.folder / name, schema=CARDS)
+        path = self.cards_files.get(bucket)
+        return CARDS.empty_table() if path is None else pq.read_table(path, schema=CARDS)
 
     def counters(self, bucket: int) -> Columns:
-        name = self.counter_files.get(bucket)
-        return stacked([], COUNTER) if name is None else columns_of_table(pq.read_table(self.folder / name))
+        path = self.counter_files.get(bucket)
+        return stacked([], COUNTER) if path is None else columns_of_table(pq.read_table(path))
 
 
 @dataclass(frozen=True, slots=True)

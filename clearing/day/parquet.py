@@ -24,8 +24,22 @@ class Written:
 
 def write(table: pa.Table, path: Path) -> str:
     """``table`` in canonical order; the hash of what was written."""
+    _write(table, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def image(table: pa.Table) -> pa.Buffer:
+    """The same bytes in memory."""
+    sink = pa.BufferOutputStream()
+    _write(table, sink)
+    return sink.getvalue()
+
+
+def _write(table: pa.Table, where: Path | pa.NativeFile) -> None:
     with pq.ParquetWriter(
-        path,
+        where,
         table.schema.remove_metadata(),
         version="2.6",
         compression="zstd",
@@ -36,6 +50,3 @@ def write(table: pa.Table, path: Path) -> str:
         data_page_version="1.0",
     ) as writer:
         writer.write_table(table.replace_schema_metadata(None).combine_chunks(), row_group_size=ROW_GROUP)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()

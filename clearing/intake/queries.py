@@ -1,4 +1,4 @@
-"""Batches, records and gaps as stored."""
+"""Batches and gaps as stored."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum, unique
 
-from sqlalchemy import insert, select, tuple_, update
+import numpy as np
+from sqlalchemy import ARRAY, BigInteger, String, cast, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.intake.rules import Range, merged
-from clearing.intake.tables import BatchRow, ConflictRow, OpenGapRow, RecordRow
+from clearing.intake.tables import BatchRow, ConflictRow, LoadRecordRow, OpenGapRow
 from clearing.verification.joining import RecordId
-from rulebook.batch import Batch
-from rulebook.record import Record
+from rulebook.batch import BatchHeader, BatchRows
+from rulebook.record import Event, Kind, Outcome, Record
 
 
 @unique
@@ -25,26 +26,24 @@ class Series(StrEnum):
     BATCH = "batch"
 
 
-async def known_records(session: AsyncSession, batch: Batch) -> dict[int, bytes]:
-    """Raw records of the batch's device in its range of sequences."""
-    header = batch.header
-    rows = await session.execute(
-        select(RecordRow.journal_sequence, RecordRow.raw).where(
-            RecordRow.device == header.device,
-            RecordRow.journal_sequence.between(header.first_sequence, header.last_sequence),
-        )
+async def overlapping(session: AsyncSession, header: BatchHeader) -> Sequence[BatchRow]:
+    """Batches of the device that hold some of the same journal sequences."""
+    found = select(BatchRow).where(
+        BatchRow.device == header.device,
+        BatchRow.first_sequence <= header.last_sequence,
+        BatchRow.last_sequence >= header.first_sequence,
     )
-    return {sequence: raw for sequence, raw in rows}  # noqa: C416 - rows of a result are no pairs to mypy
+    return (await session.scalars(found.order_by(BatchRow.number))).all()
 
 
-async def store_batch(session: AsyncSession, batch: Batch, raw: bytes, *, window: int, now: datetime) -> None:
+async def store_batch(session: AsyncSession, batch: BatchRows, stored_as: bytes, *, window: int, now: datetime) -> None:
     header = batch.header
     await session.execute(
         insert(BatchRow).values(
             device=header.device,
             number=header.number,
             content_hash=batch.content_hash,
-            raw=raw,
+            stored_as=stored_as,
             first_sequence=header.first_sequence,
             last_sequence=header.last_sequence,
             count=header.count,
@@ -53,21 +52,37 @@ async def store_batch(session: AsyncSession, batch: Batch, raw: bytes, *, window
             received_at=now,
         )
     )
+    loads = [_load_record(row, header.device, window) for row in batch.rows[batch.rows["event"] == Event.LOAD]]
+    if loads:
+        # A record that came before in another batch is the same.
+        await session.execute(postgresql.insert(LoadRecordRow).on_conflict_do_nothing(), loads)
 
 
-async def store_records(session: AsyncSession, records: Sequence[Record], *, window: int) -> None:
-    if records:
-        await session.execute(insert(RecordRow), [_columns(record, window) for record in records])
+def _load_record(row: np.void, device: str, window: int) -> dict[str, object]:
+    record = Record.decode(row.tobytes())
+    proves = record.kind is not Kind.INTENT and record.outcome is Outcome.DONE
+    return {
+        "device": device,
+        "journal_sequence": record.journal_sequence,
+        "issuer": record.issuer,
+        "serial": record.serial,
+        "purse": record.purse,
+        "online_sequence": record.card_sequence,
+        "tac": record.tac if proves else None,
+        "window": window,
+    }
 
 
-async def report_conflict(session: AsyncSession, batch: Batch, raw: bytes, faults: str, *, now: datetime) -> None:
+async def report_conflict(
+    session: AsyncSession, batch: BatchRows, stored_as: bytes, faults: str, *, now: datetime
+) -> None:
     """Once for each content."""
     statement = postgresql.insert(ConflictRow).values(
         content_hash=batch.content_hash,
         device=batch.header.device,
         number=batch.header.number,
         faults=faults,
-        raw=raw,
+        stored_as=stored_as,
         received_at=now,
     )
     await session.execute(statement.on_conflict_do_nothing())
@@ -84,9 +99,12 @@ async def coverage(session: AsyncSession, device: str, series: Series) -> tuple[
 
 
 async def journals_before(session: AsyncSession, window: int) -> dict[str, tuple[Range, ...]]:
-    """Journal sequences of each device that came before ``window`` opened."""
+    """Journal sequences that came before ``window`` opened, of each device that sent something in it."""
+    sent = select(BatchRow.device).where(BatchRow.window == window)
     rows = await session.execute(
-        select(BatchRow.device, BatchRow.first_sequence, BatchRow.last_sequence).where(BatchRow.window < window)
+        select(BatchRow.device, BatchRow.first_sequence, BatchRow.last_sequence).where(
+            BatchRow.window < window, BatchRow.device.in_(sent)
+        )
     )
     ranges: dict[str, list[Range]] = {}
     for device, first, last in rows:
@@ -119,25 +137,35 @@ async def open_gaps(session: AsyncSession) -> Sequence[OpenGapRow]:
     return (await session.scalars(found.order_by(OpenGapRow.device, OpenGapRow.series, OpenGapRow.first))).all()
 
 
-async def records_of_window(session: AsyncSession, window: int) -> tuple[Record, ...]:
-    """In order of their ids."""
-    rows = await session.scalars(
-        select(RecordRow.raw).where(RecordRow.window == window).order_by(RecordRow.device, RecordRow.journal_sequence)
-    )
-    return tuple(Record.decode(raw) for raw in rows)
-
-
-async def records_named(session: AsyncSession, ids: Iterable[RecordId]) -> tuple[Record, ...]:
-    """The stored ones of ``ids``, in order."""
+async def batches_of_records(session: AsyncSession, ids: Iterable[RecordId]) -> Sequence[BatchRow]:
+    """For each of ``ids`` the first batch that holds it, in order of device and number."""
     wanted = sorted(set(ids))
-    if not wanted:
-        return ()
-    rows = await session.scalars(
-        select(RecordRow.raw)
-        .where(tuple_(RecordRow.device, RecordRow.journal_sequence).in_(wanted))
-        .order_by(RecordRow.device, RecordRow.journal_sequence)
+    named = (
+        func.unnest(
+            cast([device for device, _ in wanted], ARRAY(String)),
+            cast([number for _, number in wanted], ARRAY(BigInteger)),
+        )
+        .table_valued("device", "sequence")
+        .render_derived()
     )
-    return tuple(Record.decode(raw) for raw in rows)
+    holds = (BatchRow.device == named.c.device) & named.c.sequence.between(
+        BatchRow.first_sequence, BatchRow.last_sequence
+    )
+    first = (
+        select(BatchRow.device, func.min(BatchRow.number).label("number"))
+        .join(named, holds)
+        .group_by(named.c.device, named.c.sequence, BatchRow.device)
+        .subquery()
+    )
+    found = select(BatchRow).where(tuple_(BatchRow.device, BatchRow.number).in_(select(first.c.device, first.c.number)))
+    return (await session.scalars(found.order_by(BatchRow.device, BatchRow.number))).all()
+
+
+async def count_batches(session: AsyncSession, window: int) -> tuple[int, int]:
+    """Batches of a window, and the records in them."""
+    found = select(func.count(), func.coalesce(func.sum(BatchRow.count), 0)).where(BatchRow.window == window)
+    batches, records = (await session.execute(found)).one()
+    return batches, records
 
 
 async def batches(session: AsyncSession, window: int | None = None) -> Sequence[BatchRow]:
@@ -148,20 +176,3 @@ async def batches(session: AsyncSession, window: int | None = None) -> Sequence[
 
 async def conflicts(session: AsyncSession) -> Sequence[ConflictRow]:
     return (await session.scalars(select(ConflictRow).order_by(ConflictRow.device, ConflictRow.number))).all()
-
-
-def _columns(record: Record, window: int) -> dict[str, object]:
-    return {
-        "device": record.device,
-        "journal_sequence": record.journal_sequence,
-        "raw": record.encode(),
-        "kind": record.kind.name,
-        "event": record.event.name,
-        "outcome": record.outcome.name,
-        "issuer": record.issuer,
-        "serial": record.serial,
-        "purse": record.purse,
-        "card_sequence": record.card_sequence,
-        "amount_minor": record.amount_minor,
-        "window": window,
-    }

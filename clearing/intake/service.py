@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,10 +16,12 @@ from clearing.devices.tables import DeviceRow
 from clearing.intake import queries
 from clearing.intake.queries import Series
 from clearing.intake.rules import missing
+from clearing.intake.store import RawStore
 from clearing.intake.tables import BatchRow
-from rulebook.batch import Batch, MalformedBatch, unseal
+from rulebook.batch import OFFSET, BatchRows, MalformedBatch, unseal_rows
 from rulebook.messages.devices import BatchReceipt
-from rulebook.record import Record
+from rulebook.record.columns import columns_of
+from rulebook.record.record import RECORD_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Conflict:
 
 
 async def take_batch(
-    session: AsyncSession, raw: bytes, *, device: str, window: int, now: datetime
+    session: AsyncSession, store: RawStore, raw: bytes, *, device: str, window: int, now: datetime
 ) -> BatchReceipt | Conflict:
     """``device`` is the one that signed the request. Raises ``Refused`` with every fault when nothing can be taken."""
     batch = _read(raw)
@@ -40,21 +43,21 @@ async def take_batch(
     known = await session.get(BatchRow, (device, header.number))
     if known is not None and known.content_hash == batch.content_hash:
         return _receipt(batch, repeated=True)
-    stored = await queries.known_records(session, batch)
-    if faults := _conflicts(batch, known, stored):
-        await queries.report_conflict(session, batch, raw, "\n".join(faults), now=now)
+    # Before the row that names it: a row without its file could never be cleared, a file without a row harms nobody.
+    stored_as = store.keep(raw).sha256
+    if faults := _conflicts(batch, known, await queries.overlapping(session, header), store):
+        await queries.report_conflict(session, batch, stored_as, "\n".join(faults), now=now)
         return Conflict(tuple(faults))
-    await queries.store_batch(session, batch, raw, window=window, now=now)
-    await queries.store_records(session, _new(batch, stored), window=window)
+    await queries.store_batch(session, batch, stored_as, window=window, now=now)
     for series in Series:
         gaps = missing(await queries.coverage(session, device, series))
         await queries.follow_gaps(session, device, series, gaps, now=now)
     return _receipt(batch, repeated=False)
 
 
-def _read(raw: bytes) -> Batch:
+def _read(raw: bytes) -> BatchRows:
     try:
-        return unseal(raw)
+        return unseal_rows(raw)
     except MalformedBatch as error:
         raise _refused(error.faults) from error
 
@@ -65,7 +68,7 @@ async def _lock_device(session: AsyncSession, device: str) -> DeviceRow | None:
     return await session.get(DeviceRow, device)
 
 
-def _faults(batch: Batch, device: str, row: DeviceRow | None) -> list[str]:
+def _faults(batch: BatchRows, device: str, row: DeviceRow | None) -> list[str]:
     faults = []
     if batch.header.device != device:
         faults.append(f"device is {batch.header.device}, the request is signed by {device}")
@@ -73,28 +76,35 @@ def _faults(batch: Batch, device: str, row: DeviceRow | None) -> list[str]:
         faults.append(f"number is {batch.header.number}; batches count from 1")
     if batch.header.first_sequence < 1:
         faults.append(f"first_sequence is {batch.header.first_sequence}; a journal counts from 1")
-    if row is None or row.public_key is None or not is_signed(row.public_key, batch.signature, batch.signed):
+    if row is None or row.public_key is None or not is_signed(row.public_key, batch.signature, bytes(batch.signed)):
         faults.append("signature is not the enrolled device's key's over header and records")
     return faults
 
 
-def _conflicts(batch: Batch, known: BatchRow | None, stored: dict[int, bytes]) -> list[str]:
+def _conflicts(batch: BatchRows, known: BatchRow | None, earlier: Sequence[BatchRow], store: RawStore) -> list[str]:
+    header = batch.header
     faults = []
     if known is not None:
-        faults.append(f"batch {batch.header.number} of {batch.header.device} is known with other content")
-    faults += [
-        f"record {record.journal_sequence} of {record.device} is known with other content"
-        for record in batch.records
-        if stored.get(record.journal_sequence, record.encode()) != record.encode()
-    ]
+        faults.append(f"batch {header.number} of {header.device} is known with other content")
+    differing = {number for row in earlier for number in _differing(batch, row, store)}
+    faults += [f"record {number} of {header.device} is known with other content" for number in sorted(differing)]
     return faults
 
 
-def _new(batch: Batch, stored: dict[int, bytes]) -> Sequence[Record]:
-    return [record for record in batch.records if record.journal_sequence not in stored]
+def _differing(batch: BatchRows, earlier: BatchRow, store: RawStore) -> list[int]:
+    """Journal sequences of which the two batches say different things."""
+    first = max(batch.header.first_sequence, earlier.first_sequence)
+    count = min(batch.header.last_sequence, earlier.last_sequence) - first + 1
+    with store.path(earlier.stored_as).open("rb") as file:
+        file.seek(OFFSET + (first - earlier.first_sequence) * RECORD_LENGTH)
+        before = columns_of(file.read(count * RECORD_LENGTH))
+    start = first - batch.header.first_sequence
+    whole = f"V{RECORD_LENGTH}"
+    unlike = before.view(whole) != batch.rows[start : start + count].view(whole)
+    return [first + row for row in np.flatnonzero(unlike).tolist()]
 
 
-def _receipt(batch: Batch, *, repeated: bool) -> BatchReceipt:
+def _receipt(batch: BatchRows, *, repeated: bool) -> BatchReceipt:
     header = batch.header
     return BatchReceipt(device=header.device, number=header.number, content_hash=batch.content_hash, repeated=repeated)
 

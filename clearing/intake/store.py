@@ -36,6 +36,13 @@ class RawStore:
             incoming.write(content)
             return incoming.keep()
 
+    def read(self, sha256: bytes) -> bytes:
+        """Raises ``OSError`` where it is not there, ``ValueError`` where it is not what its name says."""
+        content = self.path(sha256).read_bytes()
+        if hashlib.sha256(content).digest() != sha256:
+            raise ValueError(f"{self.path(sha256)} is not what its name says")
+        return content
+
     def path(self, sha256: bytes) -> Path:
         name = sha256.hex()
         return self.folder / name[:2] / name

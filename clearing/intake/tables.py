@@ -1,4 +1,4 @@
-"""What terminals sent: batches as they came, their records as rows, and what is still missing."""
+"""What terminals sent: where it lies, which loads it names, and what is still missing. No record is a row."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from clearing.base import Base
 
 
 class BatchRow(Base):
-    """``raw`` is the upload as it came, named by ``content_hash`` (SHA-256 of everything before the signature).
-    ``window`` is the one that was open when it came."""
+    """A batch as it came lies in the raw store under ``stored_as``, its SHA-256; ``content_hash`` is that of everything before
+    the signature. ``window`` is the one that was open when it came."""
 
     __tablename__ = "batch"
-    __table_args__ = (UniqueConstraint("content_hash"),)
+    __table_args__ = (
+        UniqueConstraint("content_hash"),
+        Index("batch_by_window", "window"),
+        Index("batch_by_journal", "device", "first_sequence"),
+    )
 
     device: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    stored_as: Mapped[bytes] = mapped_column(LargeBinary)
     first_sequence: Mapped[int] = mapped_column(BigInteger)
     last_sequence: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int]
@@ -29,26 +33,20 @@ class BatchRow(Base):
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class RecordRow(Base):
-    """One journal record. ``raw`` is the record; the columns beside it are for finding it."""
+class LoadRecordRow(Base):
+    """A record of a load, by the load's id: what authorised it is wanted at the close. ``tac`` where the record proves that the
+    card was loaded."""
 
-    __tablename__ = "record"
-    __table_args__ = (
-        Index("record_by_window", "window"),
-        Index("record_by_card", "issuer", "serial", "purse", "card_sequence"),
-    )
+    __tablename__ = "load_record"
+    __table_args__ = (Index("load_record_by_window", "window"),)
 
     device: Mapped[str] = mapped_column(primary_key=True)
     journal_sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    raw: Mapped[bytes] = mapped_column(LargeBinary)
-    kind: Mapped[str]
-    event: Mapped[str]
-    outcome: Mapped[str]
     issuer: Mapped[bytes] = mapped_column(LargeBinary)
     serial: Mapped[bytes] = mapped_column(LargeBinary)
     purse: Mapped[int]
-    card_sequence: Mapped[int]
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    online_sequence: Mapped[int]
+    tac: Mapped[bytes | None] = mapped_column(LargeBinary)
     window: Mapped[int]
 
 
@@ -79,7 +77,7 @@ class OpenGapRow(Base):
 
 
 class ConflictRow(Base):
-    """A refused upload that named a known batch or record with other content: reported, kept as evidence."""
+    """A refused upload that named a known batch or record with other content: reported, kept in the raw store as evidence."""
 
     __tablename__ = "conflict"
 
@@ -87,5 +85,5 @@ class ConflictRow(Base):
     device: Mapped[str]
     number: Mapped[int] = mapped_column(BigInteger)
     faults: Mapped[str]
-    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    stored_as: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -110,15 +110,19 @@ async def newest_tariff(session: AsyncSession) -> TariffRow:
     return row
 
 
-async def tariffs(session: AsyncSession) -> dict[int, Tariff]:
+async def tariff_documents(session: AsyncSession) -> dict[int, dict[str, Any]]:
     """Every published version."""
     rows = await session.scalars(select(TariffRow).order_by(TariffRow.version))
-    return {row.version: _loaded(json.dumps(row.document)) for row in rows}
+    return {row.version: row.document for row in rows}
+
+
+def laid_out(document: Mapping[str, Any]) -> Tariff:
+    """Laying out the network is worth doing once; the text says whether it is the same tariff."""
+    return _laid_out(json.dumps(document, sort_keys=True))
 
 
 @lru_cache(maxsize=8)
-def _loaded(document: str) -> Tariff:
-    """Laying out the network is worth doing once; the text says whether it is the same tariff."""
+def _laid_out(document: str) -> Tariff:
     return load_tariff(json.loads(document))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,10 +14,13 @@ from backoffice.staff import Staff
 from backoffice.web import Now, ServiceDep, StaffDep, require_role
 from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
+from clearing.files import FilesDep
 from clearing.keys import VaultDep
 from clearing.participants.service import city
 from clearing.settlement import queries, service
 from clearing.settlement.encoding import encode
+from clearing.settlement.model import WindowResult
+from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import DAY_HEADER, NATURES, PURPOSES, day_csv, day_rows, statement, statement_csv
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
@@ -27,21 +31,31 @@ Closer = Annotated[Staff, Depends(require_role(SETTLEMENT))]
 
 @router.post("/windows/{number}/closing", response_model=WindowView)
 async def closing(
-    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+    number: int,
+    request: Request,
+    staff: Closer,
+    here: ServiceDep,
+    vault: VaultDep,
+    files: FilesDep,
+    running: RunningDep,
+    moment: Now,
 ) -> WindowView | Response:
-    """The first person freezes the window."""
+    """The first person freezes the window, and its result is computed. What breaks off is gone on with by the same again."""
     async with here.database.transaction() as session:
-        row = await service.propose(session, vault, number, actor=staff.name, now=moment)
+        manifest = await service.freeze(session, vault, files, number, actor=staff.name, now=moment)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing proposed", subject=str(number)
         )
-        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+    result = await running.result(number, manifest)
+    async with here.database.transaction() as session:
+        row = await service.propose(session, number, manifest, result)
+        view = await window_view(session, row, result)
     return _answer(request, view)
 
 
 @router.post("/windows/{number}/approval", response_model=WindowView)
 async def approval(
-    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+    number: int, request: Request, staff: Closer, here: ServiceDep, running: RunningDep, moment: Now
 ) -> WindowView | Response:
     """The second person closes it."""
     async with here.database.transaction() as session:
@@ -50,13 +64,15 @@ async def approval(
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
         )
-        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+        view = await window_view(session, row, await running.result_of(session, row, now=moment))
+    if row.manifest is not None:
+        running.forget(number, row.manifest)
     return _answer(request, view)
 
 
 @router.post("/windows/{number}/withdrawal", response_model=WindowView)
 async def withdrawal(
-    number: int, request: Request, staff: Closer, here: ServiceDep, vault: VaultDep, moment: Now
+    number: int, request: Request, staff: Closer, here: ServiceDep, running: RunningDep, moment: Now
 ) -> WindowView | Response:
     """Either of the two takes the proposal back before it is approved."""
     async with here.database.transaction() as session:
@@ -64,22 +80,23 @@ async def withdrawal(
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing withdrawn", subject=str(number)
         )
-        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+        view = await window_view(session, row, await running.result_of(session, row, now=moment))
     return _answer(request, view)
 
 
 @router.get("/windows/{number}")
-async def window(number: int, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> WindowView:
+async def window(number: int, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> WindowView:
     async with here.database.reading() as session:
         row = await existing(session, number)
-        return await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+        found = await running.result_of(session, row, now=moment)
+        return await window_view(session, row, found, running.runs.steps.get(number))
 
 
 @router.get("/windows/{number}/result", response_class=Response)
-async def result(number: int, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> Response:
+async def result(number: int, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> Response:
     """The result's canonical bytes."""
     async with here.database.reading() as session:
-        found = await service.result_of(session, vault, await existing(session, number), now=moment)
+        found = await _there(session, running, number, moment)
     return Response(encode(found), media_type="application/json")
 
 
@@ -88,14 +105,14 @@ async def statement_as_csv(
     number: int,
     _: StaffDep,
     here: ServiceDep,
-    vault: VaultDep,
+    running: RunningDep,
     moment: Now,
     participant: str = "",
     book: str = "",
 ) -> Response:
     """A participant's statement in one book; without them the whole window, participant by participant."""
     async with here.database.reading() as session:
-        found = await service.result_of(session, vault, await existing(session, number), now=moment)
+        found = await _there(session, running, number, moment)
         of = await city(session)
     if not participant:
         body = day_csv(found, {p.id: p for p in of.participants})
@@ -111,7 +128,7 @@ async def statement_as_page(
     request: Request,
     _: StaffDep,
     here: ServiceDep,
-    vault: VaultDep,
+    running: RunningDep,
     moment: Now,
     participant: str = "",
     book: str = "",
@@ -119,7 +136,7 @@ async def statement_as_page(
     """The same, to read and print."""
     async with here.database.reading() as session:
         row = await existing(session, number)
-        found = await service.result_of(session, vault, row, now=moment)
+        found = await _there(session, running, number, moment)
         of = await city(session)
     names = {p.id: p for p in of.participants}
     if not participant:
@@ -142,6 +159,17 @@ async def existing(session: AsyncSession, number: int) -> WindowRow:
     if row is None:
         raise Refused(404, "There is no such window", f"window is {number}", reason="window_unknown")
     return row
+
+
+async def _there(session: AsyncSession, running: Running, number: int, now: datetime) -> WindowResult:
+    """Raises ``Refused`` 409 while there is no result to look at."""
+    found = await running.result_of(session, await existing(session, number), now=now)
+    if found is None:
+        detail = (
+            f"the result of window {number} is not computed; close the window, or wait until the one before is done"
+        )
+        raise Refused(409, "There is no result yet", detail, reason="result_not_computed")
+    return found
 
 
 def _keeper(keepers: dict[str, str], book: str) -> str:

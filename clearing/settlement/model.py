@@ -1,38 +1,41 @@
-"""What goes into the result of a window and what comes out of it: values only, in canonical order."""
+"""A window's life and its result: values only, in canonical order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from clearing.intake.rules import Range
+from clearing.day.parquet import Written
 from clearing.ledger.chain import Link
 from clearing.ledger.rules import Transfer
-from clearing.verification.context import Context, CounterId, Settled, TransactionId
-from clearing.verification.reasons import RemarkKind
+from clearing.verification.context import TransactionId
+from clearing.verification.reasons import RemarkKind, Status
 from clearing.verification.rules import Decision
-from rulebook.record import Record
 
 
 @unique
 class WindowState(StrEnum):
     OPEN = "open"
-    PROPOSED = "proposed"  # the first person has frozen the manifest
+    FROZEN = "frozen"  # the first person has frozen the manifest; the result is being computed
+    PROPOSED = "proposed"  # the result is there
     WITHDRAWN = "withdrawn"  # takes no more batches, and is to be proposed anew
     CLOSED = "closed"  # a second person has approved it
 
 
 @unique
 class WindowEvent(StrEnum):
+    FREEZE = "freeze"
     PROPOSE = "propose"
     WITHDRAW = "withdraw"
     APPROVE = "approve"
 
 
 _LIFE: dict[tuple[WindowState, WindowEvent], WindowState] = {
-    (WindowState.OPEN, WindowEvent.PROPOSE): WindowState.PROPOSED,
-    (WindowState.WITHDRAWN, WindowEvent.PROPOSE): WindowState.PROPOSED,
+    (WindowState.OPEN, WindowEvent.FREEZE): WindowState.FROZEN,
+    (WindowState.WITHDRAWN, WindowEvent.FREEZE): WindowState.FROZEN,
+    (WindowState.FROZEN, WindowEvent.PROPOSE): WindowState.PROPOSED,
+    (WindowState.FROZEN, WindowEvent.WITHDRAW): WindowState.WITHDRAWN,
     (WindowState.PROPOSED, WindowEvent.WITHDRAW): WindowState.WITHDRAWN,
     (WindowState.PROPOSED, WindowEvent.APPROVE): WindowState.CLOSED,
 }
@@ -51,33 +54,12 @@ def next_state(state: WindowState, event: WindowEvent) -> WindowState:
         raise ImpossibleEvent(f"a window that is {state} cannot be {_DONE[event]}; it must be {allowed}") from None
 
 
-_DONE = {WindowEvent.PROPOSE: "proposed", WindowEvent.WITHDRAW: "withdrawn", WindowEvent.APPROVE: "approved"}
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What earlier windows left: the last link of each book's chain, the journal sequences seen of each device, and the
-    closing balance of each (book, participant)."""
-
-    links: Mapping[str, Link] = field(default_factory=dict)
-    journals: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
-    balances: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class WindowInputs:
-    """``records`` in any order. ``waiting`` are records of earlier windows that were suspended there.
-    ``online``: transfers that loads and medical visits posted since the last window. ``parties``: the books that each
-    participant has a position in. ``keepers``: whose the accounts of a book are that name no participant."""
-
-    number: int
-    context: Context
-    records: tuple[Record, ...]
-    online: tuple[Transfer, ...]
-    parties: Mapping[str, tuple[str, ...]]
-    keepers: Mapping[str, str]
-    waiting: tuple[Record, ...] = ()
-    opening: Opening = field(default_factory=Opening)
+_DONE = {
+    WindowEvent.FREEZE: "frozen",
+    WindowEvent.PROPOSE: "proposed",
+    WindowEvent.WITHDRAW: "withdrawn",
+    WindowEvent.APPROVE: "approved",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -136,15 +118,17 @@ class NumberedTransfer:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """``posted`` are the transfers this result makes; ``transfers`` all of the window, numbered and chained.
-    ``settled``, ``held`` (fen on "open taps") and ``next_sequence`` are what the next window must know."""
+    """``counts``: records by how they ended. ``posted`` are the transfers this result makes; ``transfers`` all of the window,
+    numbered and chained. ``held``: all fen on "open taps". ``cleared`` are the window's files of records, ``counters`` those
+    of cards' counters in force after it."""
 
     number: int
-    decided: tuple[DecidedRecord, ...]
+    counts: Mapping[Status, int]
+    exceptions: tuple[DecidedRecord, ...]
     remarks: tuple[Remark, ...]
     posted: tuple[Transfer, ...]
     transfers: tuple[NumberedTransfer, ...]
     positions: tuple[Position, ...]
-    settled: Mapping[TransactionId, Settled]
     held: Mapping[TransactionId, int]
-    next_sequence: Mapping[CounterId, int]
+    cleared: tuple[Written, ...]
+    counters: tuple[Written, ...]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.cases.queries import decided_taps
-from clearing.intake.tables import RecordRow
 from clearing.settlement import queries
 from clearing.settlement.encoding import decode
 from clearing.settlement.model import WindowState
-from clearing.settlement.tables import DecisionRow
 from clearing.verification.context import TransactionId
 from clearing.verification.reasons import Reason
-from rulebook.record import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +42,13 @@ async def open_taps(session: AsyncSession) -> list[OpenTap]:
     left = decode(closed[-1].result).held
     decided = await decided_taps(session, left)
     held = {id_: minor for id_, minor in left.items() if id_ not in decided}
-    records = await _records(session, set(held))
+    records = await _records(session, held)
     return [OpenTap(id_, minor, tuple(records.get(id_, ()))) for id_, minor in held.items()]
 
 
-async def _records(session: AsyncSession, ids: set[TransactionId]) -> dict[TransactionId, list[HeldBy]]:
-    rows = await session.execute(
-        select(
-            RecordRow.issuer,
-            RecordRow.serial,
-            RecordRow.purse,
-            RecordRow.card_sequence,
-            *(RecordRow.device, RecordRow.journal_sequence, DecisionRow.window, DecisionRow.reason),
-        )
-        .join(
-            DecisionRow,
-            (DecisionRow.device == RecordRow.device) & (DecisionRow.journal_sequence == RecordRow.journal_sequence),
-        )
-        .where(RecordRow.serial.in_({id_.serial for id_ in ids}), RecordRow.event != Event.LOAD.name)
-        .order_by(RecordRow.device, RecordRow.journal_sequence, DecisionRow.window)
-    )
+async def _records(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, list[HeldBy]]:
     found: dict[TransactionId, list[HeldBy]] = {}
-    for issuer, serial, purse, sequence, device, journal, window, reason in rows:
-        id_ = TransactionId(issuer, serial, purse, False, sequence)
-        if id_ in ids:
-            found.setdefault(id_, []).append(HeldBy(device, journal, window, Reason(reason)))
+    for row in await queries.exceptions_of(session, ids):
+        held = HeldBy(row.device, row.journal_sequence, row.window, Reason(row.reason))
+        found.setdefault(TransactionId.parse(row.transaction), []).append(held)
     return found

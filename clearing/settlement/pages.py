@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,22 +15,21 @@ from backoffice.web import Now, ServiceDep, StaffDep
 from clearing.devices.queries import devices
 from clearing.facts.queries import feed_position
 from clearing.intake import queries as intake
-from clearing.keys import VaultDep
 from clearing.ledger import queries as ledger
 from clearing.ledger.accounts import TRANSIT, Kind
 from clearing.loads.queries import open_loads
 from clearing.loads.rules import open_item
 from clearing.participants.service import city, newest_tariff
-from clearing.settlement import queries, service
+from clearing.settlement import queries
 from clearing.settlement.api import existing
 from clearing.settlement.charts import net_bars
 from clearing.settlement.model import WindowState
 from clearing.settlement.open_taps import open_taps
+from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import PURPOSES
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
 from clearing.verification.reasons import RULES
-from hardware.vault.vault import Vault
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -43,9 +43,9 @@ class _Shown:
 
 
 @router.get("/")
-async def overview(request: Request, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now) -> Response:
+async def overview(request: Request, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> Response:
     async with here.database.reading() as session:
-        shown = await _shown(session, vault, None, moment)
+        shown = await _shown(session, running, None, moment)
         context: dict[str, Any] = {
             "names": await _names(session),
             "feed": await feed_position(session),
@@ -71,10 +71,10 @@ async def batches(request: Request, _: StaffDep, here: ServiceDep) -> Response:
 
 @router.get("/exceptions")
 async def exceptions(
-    request: Request, _: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now, window: int | None = None
+    request: Request, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now, window: int | None = None
 ) -> Response:
     async with here.database.reading() as session:
-        shown = await _shown(session, vault, window, moment)
+        shown = await _shown(session, running, window, moment)
     return here.page(request, "exceptions.html", window=shown.row, view=shown.view)
 
 
@@ -113,11 +113,11 @@ async def windows(request: Request, _: StaffDep, here: ServiceDep) -> Response:
 
 @router.get("/windows/{number}/close")
 async def close(
-    request: Request, number: int, staff: StaffDep, here: ServiceDep, vault: VaultDep, moment: Now
+    request: Request, number: int, staff: StaffDep, here: ServiceDep, running: RunningDep, moment: Now
 ) -> Response:
     async with here.database.reading() as session:
         row = await existing(session, number)
-        view = await window_view(session, row, await service.result_of(session, vault, row, now=moment))
+        view = await _view(session, running, row, moment)
         names = await _names(session)
     return here.page(request, "close.html", window=row, view=view, names=names, staff=staff)
 
@@ -152,9 +152,14 @@ async def open_tap_list(request: Request, _: StaffDep, here: ServiceDep) -> Resp
     return here.page(request, "open_taps.html", taps=taps, balance=balance, total=total, rules=RULES)
 
 
-async def _shown(session: AsyncSession, vault: Vault, number: int | None, moment: Now) -> _Shown:
+async def _shown(session: AsyncSession, running: Running, number: int | None, moment: Now) -> _Shown:
     row = await existing(session, number) if number is not None else _newest(await queries.windows(session))
-    return _Shown(row, await window_view(session, row, await service.result_of(session, vault, row, now=moment)))
+    return _Shown(row, await _view(session, running, row, moment))
+
+
+async def _view(session: AsyncSession, running: Running, row: WindowRow, now: datetime) -> WindowView:
+    result = await running.result_of(session, row, now=now)
+    return await window_view(session, row, result, running.runs.steps.get(row.number))
 
 
 def _newest(rows: Sequence[WindowRow]) -> WindowRow:

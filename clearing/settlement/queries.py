@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import insert, select
@@ -10,12 +11,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.day.cleared import bucket_in
+from clearing.day.parquet import Written
 from clearing.settlement.model import WindowResult, WindowState
-from clearing.settlement.tables import DecisionRow, SettledRow, WindowRow
-from clearing.verification.context import Settled, TransactionId
-from clearing.verification.joining import RecordId
-from clearing.verification.reasons import Status
-from rulebook.record import Kind
+from clearing.settlement.tables import ClearedFileRow, CounterFileRow, ExceptionRow, WindowRow
+from clearing.verification.context import TransactionId
 
 _PATIENCE = 5
 
@@ -31,10 +31,10 @@ async def open_window(session: AsyncSession) -> int:
 
 
 async def frozen_window(session: AsyncSession) -> int | None:
-    """The window that somebody has proposed and nobody approved yet. No other can be proposed before this transaction
-    ends."""
+    """The window that somebody has frozen and nobody approved yet. No other can be frozen before this transaction ends."""
     await open_window(session)
-    return await session.scalar(select(WindowRow.number).where(WindowRow.state == WindowState.PROPOSED).limit(1))
+    frozen = WindowRow.state.in_([WindowState.FROZEN, WindowState.PROPOSED])
+    return await session.scalar(select(WindowRow.number).where(frozen).limit(1))
 
 
 async def ensure_open(session: AsyncSession, *, now: datetime) -> None:
@@ -51,52 +51,47 @@ async def windows(session: AsyncSession) -> Sequence[WindowRow]:
     return (await session.scalars(select(WindowRow).order_by(WindowRow.number))).all()
 
 
-async def suspended_before(session: AsyncSession, number: int) -> list[RecordId]:
-    """Records whose last decision, in a window before ``number``, left them open."""
-    last = (
-        select(DecisionRow)
-        .where(DecisionRow.window < number)
-        .ext(distinct_on(DecisionRow.device, DecisionRow.journal_sequence))
-        .order_by(DecisionRow.device, DecisionRow.journal_sequence, DecisionRow.window.desc())
-        .subquery()
-    )
-    rows = await session.execute(
-        select(last.c.device, last.c.journal_sequence).where(last.c.status == Status.SUSPENDED)
-    )
-    return [(device, sequence) for device, sequence in rows]
+async def exceptions_of(session: AsyncSession, ids: Iterable[TransactionId]) -> Sequence[ExceptionRow]:
+    """Records of card transactions that windows rejected or left open, in order of device, journal sequence and window."""
+    found = select(ExceptionRow).where(ExceptionRow.transaction.in_([str(id_) for id_ in ids]))
+    order = (ExceptionRow.device, ExceptionRow.journal_sequence, ExceptionRow.window)
+    return (await session.scalars(found.order_by(*order))).all()
 
 
-async def settled(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
-    """Those of ``ids`` that have moved money."""
-    rows = await session.execute(
-        select(SettledRow.id, SettledRow.fingerprint, SettledRow.evidence).where(
-            SettledRow.id.in_([str(id_) for id_ in ids])
-        )
-    )
-    return {TransactionId.parse(id_): Settled(fingerprint, Kind[evidence]) for id_, fingerprint, evidence in rows}
+async def cleared_files(session: AsyncSession) -> list[Written]:
+    """All of them, in order of name."""
+    of = (ClearedFileRow.name, ClearedFileRow.rows, ClearedFileRow.sha256)
+    rows = await session.execute(select(*of).distinct().order_by(ClearedFileRow.name))
+    return [Written(name, count, sha256) for name, count, sha256 in rows]
+
+
+async def counters_in_force(session: AsyncSession) -> list[Written]:
+    """Of each bucket the newest, in order of bucket."""
+    newest = select(CounterFileRow).ext(distinct_on(CounterFileRow.bucket))
+    rows = await session.scalars(newest.order_by(CounterFileRow.bucket, CounterFileRow.window.desc()))
+    return [Written(row.name, row.rows, row.sha256) for row in rows]
 
 
 async def store_ends(session: AsyncSession, result: WindowResult) -> None:
-    """Decisions and settled transactions of an approved result."""
-    decisions = [
+    """What an approved result leaves for pages and later windows."""
+    exceptions = [
         {
             "window": result.number,
             "device": row.decision.record[0],
             "journal_sequence": row.decision.record[1],
+            "transaction": str(row.transaction),
             "status": row.decision.status,
             "reason": row.decision.reason,
         }
-        for row in result.decided
+        for row in result.exceptions
     ]
-    moved = [
-        {
-            "id": str(id_),
-            "fingerprint": known.fingerprint,
-            "evidence": known.evidence.name,
-            "window": result.number,
-        }
-        for id_, known in result.settled.items()
+    cleared = [asdict(file) | {"window": result.number} for file in result.cleared]
+    known = set(await counters_in_force(session))
+    counters = [
+        asdict(file) | {"window": result.number, "bucket": bucket_in(file.name)}
+        for file in result.counters
+        if file not in known
     ]
-    for table, rows in ((DecisionRow, decisions), (SettledRow, moved)):
+    for table, rows in ((ExceptionRow, exceptions), (ClearedFileRow, cleared), (CounterFileRow, counters)):
         if rows:
             await session.execute(insert(table), rows)

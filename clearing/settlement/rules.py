@@ -1,43 +1,50 @@
-"""The result of a window: a pure function of its inputs. Order, duplicates and splits of what came in change nothing."""
+"""The result of a window from its cleared day: every transfer numbered and chained, and who stands where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import pairwise
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from clearing.intake.rules import merged, missing, of_numbers
-from clearing.ledger.chain import GENESIS, chain
+from clearing.day.cleared import bucket_in
+from clearing.day.parquet import Written
+from clearing.day.run import DayResult
+from clearing.ledger.chain import GENESIS, Link, chain
 from clearing.ledger.rules import Transfer
-from clearing.settlement.model import DecidedRecord, NumberedTransfer, Remark, WindowInputs, WindowResult
+from clearing.settlement.model import NumberedTransfer, WindowResult
 from clearing.settlement.positions import positions
-from clearing.settlement.transfers import booked
-from clearing.verification.context import Context, CounterId, TransactionId, moment
-from clearing.verification.joining import Claim, join, record_id
-from clearing.verification.reasons import RemarkKind
-from clearing.verification.rules import Judged, judge
-from rulebook.record import Kind, Record
-
-Proof: TypeAlias = Callable[[Iterable[Claim]], Collection[Claim]]
 
 
-def settle(inputs: WindowInputs, proof: Proof) -> WindowResult:
-    """``proof`` answers which claims' TACs are right (``verification.tac.right_claims`` with the vault bound)."""
-    context = inputs.context
-    transactions = join((*inputs.records, *inputs.waiting))
-    ours = context.policy.our_issuers
-    right = proof([c for t in transactions if t.id.issuer in ours for c in t.claims()])
-    judged = [judge(transaction, right, context) for transaction in transactions]
-    entries = [entry for one in judged for entry in booked(one, context)]
-    posted = tuple(sorted((e for e in entries if isinstance(e, Transfer)), key=lambda t: t.id))
-    transfers = _numbered((*posted, *inputs.online), inputs)
-    remarks = [e for e in entries if isinstance(e, Remark)]
-    remarks += [*_journal_gaps(inputs), *_clock_faults(inputs.records), *_counter_gaps(judged, context)]
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What earlier windows left: the last link of each book's chain, the closing balance of each (book, participant), and the
+    files of cards' counters."""
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    balances: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    counters: tuple[Written, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowInputs:
+    """``online``: transfers that loads, visits and people posted since the last window. ``parties``: the books that each
+    participant has a position in. ``keepers``: whose the accounts of a book are that name no participant."""
+
+    number: int
+    online: tuple[Transfer, ...]
+    parties: Mapping[str, tuple[str, ...]]
+    keepers: Mapping[str, str]
+    opening: Opening = field(default_factory=Opening)
+
+
+def settle(inputs: WindowInputs, day: DayResult) -> WindowResult:
+    """Pure: order, duplicates and splits of what came in change nothing."""
+    transfers = _numbered((*day.transfers, *inputs.online), inputs.opening.links)
     return WindowResult(
         number=inputs.number,
-        decided=tuple(_decided(judged)),
-        remarks=tuple(sorted(remarks)),
-        posted=posted,
+        counts=day.counts,
+        exceptions=day.exceptions,
+        remarks=day.remarks,
+        posted=day.transfers,
         transfers=transfers,
         positions=positions(
             (n.transfer for n in transfers),
@@ -45,94 +52,24 @@ def settle(inputs: WindowInputs, proof: Proof) -> WindowResult:
             keepers=inputs.keepers,
             opening=inputs.opening.balances,
         ),
-        settled={one.transaction.id: one.settled.settled for one in judged if one.settled is not None},
-        held=_held(judged, context),
-        next_sequence=_next_sequences(judged, context),
+        held=day.held,
+        cleared=day.cleared,
+        counters=_in_force(inputs.opening.counters, day.counters),
     )
 
 
-def _decided(judged: Iterable[Judged]) -> list[DecidedRecord]:
-    rows = [
-        DecidedRecord(decision, one.transaction.id, record.event.name, record.kind.name, record.amount_minor)
-        for one in judged
-        for decision, record in zip(one.decisions, one.transaction.records, strict=True)
-    ]
-    return sorted(rows, key=lambda row: row.decision.record)
+def _in_force(before: Iterable[Written], after: Iterable[Written]) -> tuple[Written, ...]:
+    """Of each bucket the newest, in order of bucket."""
+    of_bucket = {bucket_in(file.name): file for file in (*before, *after)}
+    return tuple(file for _, file in sorted(of_bucket.items()))
 
 
-def _numbered(transfers: Iterable[Transfer], inputs: WindowInputs) -> tuple[NumberedTransfer, ...]:
+def _numbered(transfers: Iterable[Transfer], last: Mapping[str, Link]) -> tuple[NumberedTransfer, ...]:
     by_book: dict[str, dict[str, Transfer]] = {}
     for transfer in transfers:
         by_book.setdefault(transfer.book, {})[transfer.id] = transfer
     return tuple(
         NumberedTransfer(of_book[link.transfer_id], link)
         for book, of_book in sorted(by_book.items())
-        for link in chain(of_book.values(), inputs.opening.links.get(book, GENESIS))
+        for link in chain(of_book.values(), last.get(book, GENESIS))
     )
-
-
-def _journal_gaps(inputs: WindowInputs) -> Iterator[Remark]:
-    seen: dict[str, list[int]] = {}
-    for device, sequence in map(record_id, inputs.records):
-        seen.setdefault(device, []).append(sequence)
-    for device, sequences in seen.items():
-        operator = _operator(device, inputs.context)
-        coverage = merged((*inputs.opening.journals.get(device, ()), *of_numbers(sequences)))
-        for first, last in missing(coverage):
-            yield Remark(RemarkKind.JOURNAL_GAP, device, operator, detail=f"{first}–{last}")
-
-
-def _clock_faults(records: Iterable[Record]) -> Iterator[Remark]:
-    """Only intents are compared: an outcome repeats its intent's time."""
-    by_device: dict[str, dict[int, Record]] = {}
-    for record in records:
-        if record.kind is Kind.INTENT:
-            by_device.setdefault(record.device, {})[record.journal_sequence] = record
-    for device, intents in by_device.items():
-        times = [(sequence, at) for sequence, row in sorted(intents.items()) if (at := moment(row)) is not None]
-        for (_, before), (sequence, at) in pairwise(times):
-            if at < before:
-                yield Remark(RemarkKind.CLOCK_WENT_BACK, device, detail=f"{sequence}: {before:%F %T} → {at:%F %T}")
-
-
-def _sequences(judged: Iterable[Judged]) -> Mapping[CounterId, dict[int, bool]]:
-    """Off-line sequences that records name, and whether that number is used up."""
-    named: dict[CounterId, dict[int, bool]] = {}
-    for one in judged:
-        id_ = one.transaction.id
-        if not id_.load:
-            used = one.settled is not None or one.held is not None
-            named.setdefault((id_.issuer, id_.serial, id_.purse), {})[id_.sequence] = used
-    return named
-
-
-def _counter_gaps(judged: Iterable[Judged], context: Context) -> Iterator[Remark]:
-    for counter, named in _sequences(judged).items():
-        start = context.next_sequence.get(counter, 0)
-        used = [sequence for sequence, is_used in named.items() if is_used and sequence >= start]
-        below = [sequence for sequence in named if used and sequence <= max(used)]
-        for first, last in missing(of_numbers(below), start=start):
-            yield Remark(RemarkKind.COUNTER_GAP, counter[1].hex().upper(), detail=f"{first}–{last}")
-
-
-def _next_sequences(judged: Iterable[Judged], context: Context) -> dict[CounterId, int]:
-    following = dict(context.next_sequence)
-    for counter, named in _sequences(judged).items():
-        used = [sequence + 1 for sequence, is_used in named.items() if is_used]
-        following[counter] = max([following.get(counter, 0), *used])
-    return dict(sorted(following.items()))
-
-
-def _held(judged: Iterable[Judged], context: Context) -> dict[TransactionId, int]:
-    held = {id_: minor for id_, minor in context.held.items() if id_ not in context.decided}
-    for one in judged:
-        if one.settled is not None:
-            held.pop(one.transaction.id, None)
-        elif one.held is not None:
-            held.setdefault(one.transaction.id, one.held.inputs.amount_minor)
-    return dict(sorted(held.items()))
-
-
-def _operator(device: str, context: Context) -> str:
-    known = context.devices.get(device)
-    return known.operator if known else ""

@@ -1,16 +1,16 @@
-"""Closing a window: one person freezes it, another approves it, then its transfers are posted, numbered and chained."""
+"""Closing a window: one person freezes it, its result is computed, another person approves it, then its transfers are posted,
+numbered and chained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
-from clearing.intake.queries import records_of_window
+from clearing.files import Files
 from clearing.ledger.accounts import TRANSIT, Account, account
 from clearing.ledger.accounts import Kind as AccountKind
 from clearing.ledger.rules import Transfer
@@ -19,17 +19,15 @@ from clearing.ledger.sheet import position_of_float
 from clearing.loads.service import confirm
 from clearing.participants.service import city
 from clearing.settlement import queries
-from clearing.settlement.encoding import canonical_json, decode, encode
-from clearing.settlement.gathering import gather, manifest
+from clearing.settlement.encoding import decode, encode
+from clearing.settlement.freezing import gather, unposted_proofs
+from clearing.settlement.frozen import keep
 from clearing.settlement.model import ImpossibleEvent, WindowEvent, WindowResult, WindowState, next_state
 from clearing.settlement.positions import add_to_nil
-from clearing.settlement.rules import settle
 from clearing.settlement.tables import WindowRow
-from clearing.verification.tac import right_claims
 from hardware.vault.vault import Vault
 from rulebook.messages.loads import LoadConfirmation
 from rulebook.money import Amount
-from rulebook.record import Event, Kind, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +50,55 @@ _HOLDERS_MONEY = (
 )
 
 
-async def preview(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> WindowResult:
-    """The result as it would be if the window were frozen now. Nothing is stored."""
-    business_day = (await city(session)).rules().calendar.business_day(now)
-    return settle(await gather(session, number, business_day), partial(right_claims, vault))
-
-
-async def propose(session: AsyncSession, vault: Vault, number: int, *, actor: str, now: datetime) -> WindowRow:
-    """The first person: freeze manifest and result; what comes from now on belongs to the next window."""
-    row, state = await _moved(session, number, WindowEvent.PROPOSE)
+async def freeze(session: AsyncSession, vault: Vault, files: Files, number: int, *, actor: str, now: datetime) -> bytes:
+    """The first person: the manifest. What comes from now on belongs to the next window. One that is frozen already, and whose
+    result was not finished, is gone on with."""
+    row = await _locked(session, number)
+    if row.state == WindowState.FROZEN:
+        assert row.manifest is not None
+        return row.manifest
+    state = _next(row, WindowEvent.FREEZE)
     await _refuse_before_the_last_is_closed(session, number)
     # A window that was withdrawn keeps the day on which it stopped taking batches.
-    business_day = row.business_day or (await city(session)).rules().calendar.business_day(now)
+    business_day = row.business_day or await business_day_now(session, now)
     await _confirm_loads(session, vault, number, now=now)
-    inputs = await gather(session, number, business_day)
-    encoded = encode(settle(inputs, partial(right_claims, vault)))
-    # Gathered before the row changes: a query would flush it half changed.
-    row.manifest = canonical_json(await manifest(session, inputs, encoded))
-    row.result = encoded
+    manifest = keep(await gather(session, files.frozen, number, business_day), files.frozen)
     first_time = row.state == WindowState.OPEN
-    row.state = state
-    row.business_day = business_day
+    row.state, row.manifest, row.business_day = state, manifest, business_day
     row.proposed_by, row.proposed_at = actor, now
     await session.flush()
     if first_time:
         session.add(WindowRow(number=number + 1, state=WindowState.OPEN, opened_at=now))
         await session.flush()
+    return manifest
+
+
+async def propose(session: AsyncSession, number: int, manifest: bytes, result: WindowResult) -> WindowRow:
+    """Put down what was computed from ``manifest``. Two who computed it at once have the same. Raises ``Refused`` when the
+    window was withdrawn meanwhile."""
+    row = await _locked(session, number)
+    encoded = encode(result)
+    if row.manifest == manifest and row.result == encoded:
+        return row
+    state = _next(row, WindowEvent.PROPOSE)
+    if row.manifest != manifest:
+        detail = f"window {number} was withdrawn and frozen anew while its result was computed"
+        raise Refused(409, "The window is another one by now", detail, reason="window_frozen_anew")
+    row.state, row.result = state, encoded
+    await session.flush()
     return row
+
+
+async def business_day_now(session: AsyncSession, now: datetime) -> date:
+    """Of a window that would be frozen now."""
+    return (await city(session)).rules().calendar.business_day(now)
 
 
 async def withdraw(session: AsyncSession, number: int) -> WindowRow:
     """Either person takes the proposal back. The window stays shut to new batches, and is proposed anew on what is known
     then."""
-    row, state = await _moved(session, number, WindowEvent.WITHDRAW)
-    row.state = state
+    row = await _locked(session, number)
+    row.state = _next(row, WindowEvent.WITHDRAW)
     row.proposed_by = row.proposed_at = row.manifest = row.result = None
     await session.flush()
     return row
@@ -93,7 +106,8 @@ async def withdraw(session: AsyncSession, number: int) -> WindowRow:
 
 async def approve(session: AsyncSession, number: int, *, actor: str, now: datetime) -> WindowRow:
     """The second person: post the frozen result. Raises ``Refused`` when it is the first one again."""
-    row, state = await _moved(session, number, WindowEvent.APPROVE)
+    row = await _locked(session, number)
+    state = _next(row, WindowEvent.APPROVE)
     if actor == row.proposed_by:
         raise Refused(
             409,
@@ -111,11 +125,6 @@ async def approve(session: AsyncSession, number: int, *, actor: str, now: dateti
     row.approved_by, row.approved_at = actor, now
     await session.flush()
     return row
-
-
-async def result_of(session: AsyncSession, vault: Vault, row: WindowRow, *, now: datetime) -> WindowResult:
-    """The frozen result, or a preview while nothing is frozen."""
-    return await preview(session, vault, row.number, now=now) if row.result is None else decode(row.result)
 
 
 async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
@@ -143,13 +152,18 @@ async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
     ]
 
 
-async def _moved(session: AsyncSession, number: int, event: WindowEvent) -> tuple[WindowRow, WindowState]:
-    """The window, locked, and the state it goes to. Raises ``Refused``."""
+async def _locked(session: AsyncSession, number: int) -> WindowRow:
+    """Raises ``Refused``."""
     row = await queries.window(session, number, lock=True)
     if row is None:
         raise Refused(404, "There is no such window", f"window is {number}", reason="window_unknown")
+    return row
+
+
+def _next(row: WindowRow, event: WindowEvent) -> WindowState:
+    """Raises ``Refused``."""
     try:
-        return row, next_state(WindowState(row.state), event)
+        return next_state(WindowState(row.state), event)
     except ImpossibleEvent as error:
         raise Refused(409, "The window is not in that state", str(error), reason=f"window_{row.state}") from error
 
@@ -157,17 +171,17 @@ async def _moved(session: AsyncSession, number: int, event: WindowEvent) -> tupl
 async def _confirm_loads(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> None:
     """A load whose confirmation was lost on its way is posted by the TAC in the desk's journal. What does not prove a
     load is left to the record's own end."""
-    for record in await records_of_window(session, number):
-        if record.event is Event.LOAD and record.kind is not Kind.INTENT and record.outcome is Outcome.DONE:
-            proof = LoadConfirmation(
-                device=record.device,
-                issuer=record.issuer,
-                serial=record.serial,
-                purse=record.purse,
-                online_sequence=record.card_sequence,
-                tac=record.tac,
-            )
-            await confirm(session, vault, proof, now=now)
+    for row in await unposted_proofs(session, number):
+        assert row.tac is not None
+        proof = LoadConfirmation(
+            device=row.device,
+            issuer=row.issuer,
+            serial=row.serial,
+            purse=row.purse,
+            online_sequence=row.online_sequence,
+            tac=row.tac,
+        )
+        await confirm(session, vault, proof, now=now)
 
 
 async def _refuse_before_the_last_is_closed(session: AsyncSession, number: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from clearing.intake import queries as intake
 from clearing.settlement.encoding import digest, encode
 from clearing.settlement.model import WindowResult
+from clearing.settlement.running import Step
 from clearing.settlement.service import checks
 from clearing.settlement.tables import WindowRow
 from clearing.verification.reasons import REMARKS, RULES, Status
@@ -66,8 +66,17 @@ class CheckView(BaseModel):
     detail: str
 
 
+class StepView(BaseModel):
+    """What is being computed, and how much of it is done."""
+
+    what: str
+    done: int
+    total: int
+
+
 class WindowView(BaseModel):
-    """``result_digest`` is the SHA-256 of ``GET /windows/{number}/result``; of an open window it is a preview's."""
+    """``result_digest`` is the SHA-256 of ``GET /windows/{number}/result``; of an open window it is a preview's. While there is
+    no result it is empty, only what came is counted, and ``step`` says how far the computing is."""
 
     number: int
     state: str
@@ -75,6 +84,7 @@ class WindowView(BaseModel):
     proposed_by: str
     approved_by: str
     result_digest: str
+    step: StepView | None
     counts: dict[str, int]
     open_taps_minor: int
     positions: list[PositionView]
@@ -83,42 +93,58 @@ class WindowView(BaseModel):
     checks: list[CheckView]
 
 
-async def window_view(session: AsyncSession, row: WindowRow, result: WindowResult) -> WindowView:
-    ends = Counter(decided.decision.status for decided in result.decided)
-    batches = await intake.batches(session, row.number)
+async def window_view(
+    session: AsyncSession, row: WindowRow, result: WindowResult | None, step: Step | None = None
+) -> WindowView:
+    batches, records = await intake.count_batches(session, row.number)
     return WindowView(
         number=row.number,
         state=row.state,
         business_day=row.business_day.isoformat() if row.business_day else "",
         proposed_by=row.proposed_by or "",
         approved_by=row.approved_by or "",
-        result_digest=digest(encode(result)).hex(),
-        counts={
-            "batches": len(batches),
-            "records": len(result.decided),
-            **{status.value: ends[status] for status in Status},
-            "transfers": len(result.transfers),
-            "remarks": len(result.remarks),
-        },
-        open_taps_minor=sum(result.held.values()),
-        positions=[
-            PositionView(**asdict(p), net_minor=p.net_minor, closing_minor=p.closing_minor) for p in result.positions
-        ],
-        exceptions=exceptions(result),
-        remarks=[
-            RemarkView(**asdict(remark), zh=REMARKS[remark.kind][0], en=REMARKS[remark.kind][1])
-            for remark in result.remarks
-        ],
-        checks=[CheckView(**asdict(check)) for check in await checks(session, result)],
+        step=StepView(**asdict(step)) if step else None,
+        **await _of_result(session, result, batches) if result else _nothing_yet(batches, records),
     )
 
 
+async def _of_result(session: AsyncSession, result: WindowResult, batches: int) -> dict[str, Any]:
+    return {
+        "result_digest": digest(encode(result)).hex(),
+        "counts": {
+            "batches": batches,
+            "records": sum(result.counts.values()),
+            **{status.value: result.counts.get(status, 0) for status in Status},
+            "transfers": len(result.transfers),
+            "remarks": len(result.remarks),
+        },
+        "open_taps_minor": sum(result.held.values()),
+        "positions": [
+            PositionView(**asdict(p), net_minor=p.net_minor, closing_minor=p.closing_minor) for p in result.positions
+        ],
+        "exceptions": exceptions(result),
+        "remarks": [
+            RemarkView(**asdict(remark), zh=REMARKS[remark.kind][0], en=REMARKS[remark.kind][1])
+            for remark in result.remarks
+        ],
+        "checks": [CheckView(**asdict(check)) for check in await checks(session, result)],
+    }
+
+
+def _nothing_yet(batches: int, records: int) -> dict[str, Any]:
+    counts = {
+        "batches": batches,
+        "records": records,
+        **dict.fromkeys(map(str, Status), 0),
+        "transfers": 0,
+        "remarks": 0,
+    }
+    lists: dict[str, Any] = {"positions": [], "exceptions": [], "remarks": [], "checks": []}
+    return {"result_digest": "", "counts": counts, "open_taps_minor": 0, **lists}
+
+
 def exceptions(result: WindowResult) -> list[ExceptionView]:
-    return [
-        ExceptionView(**_fields(decided))
-        for decided in result.decided
-        if decided.decision.status is not Status.ACCEPTED
-    ]
+    return [ExceptionView(**_fields(decided)) for decided in result.exceptions]
 
 
 def _fields(decided: Any) -> dict[str, Any]:

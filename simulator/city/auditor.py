@@ -7,10 +7,14 @@ loads not yet confirmed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from pathlib import Path
+from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from sqlalchemy import URL, NullPool, text
 
 from backoffice.database import Database
@@ -48,8 +52,19 @@ class LedgerMovement:
 
 
 @dataclass(frozen=True, slots=True)
+class Books:
+    """What clearing says happened on cards. ``value_minor``: value on cards by the ledger. ``unfounded``: transfers of fares
+    that are not the sum of the cleared records that name them."""
+
+    movements: tuple[LedgerMovement, ...]
+    value_minor: int
+    unfounded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
-    """``ledger_minor`` is value on cards by the ledger, ``cards_minor`` what is on the cards."""
+    """``ledger_minor`` is value on cards by the ledger, ``cards_minor`` what is on the cards. ``disagreeing``: cards whose
+    balance is not what was seen of them, and transfers that records do not add up to."""
 
     ledger_minor: int
     cards_minor: int
@@ -65,10 +80,10 @@ class Audit:
         return not invented and not self.disagreeing and self.ledger_minor - self.cards_minor == by_items
 
 
-def audit(cards: Mapping[str, Witness], ledger: Iterable[LedgerMovement], *, ledger_minor: int) -> Audit:
+def audit(cards: Mapping[str, Witness], books: Books) -> Audit:
     """``cards`` by ``issuer:serial`` (upper-case hex)."""
     sums: Counter[str] = Counter()
-    for movement in ledger:
+    for movement in books.movements:
         sums[movement.transaction] += movement.amount_minor
     booked = {(transaction, minor) for transaction, minor in sums.items() if minor}
     done = {
@@ -81,7 +96,7 @@ def audit(cards: Mapping[str, Witness], ledger: Iterable[LedgerMovement], *, led
     items += [Item(ItemKind.NEVER_HAPPENED, *key) for key in sorted(booked - done.keys())]
     balances = {card: balance_on(witness) for card, witness in cards.items()}
     disagreeing = tuple(sorted(card for card, minor in balances.items() if minor != cards[card].balance_minor))
-    return Audit(ledger_minor, sum(balances.values()), tuple(items), disagreeing)
+    return Audit(books.value_minor, sum(balances.values()), tuple(items), (*disagreeing, *books.unfounded))
 
 
 _MISSING = {Movement.DEBIT: ItemKind.DEBIT_NOT_RECEIVED, Movement.LOAD: ItemKind.LOAD_NOT_CONFIRMED}
@@ -102,25 +117,47 @@ def balance_on(card: Witness) -> int:
     return int.from_bytes(answer.data, "big")
 
 
-async def read_ledger(reader: URL) -> tuple[list[LedgerMovement], int]:
-    """What the transit book says of cards, and its value on cards; as role reader, past the service that wrote it."""
+async def read_books(reader: URL, results: Path) -> Books:
+    """What ledger and cleared records say of cards; as role reader, past the service that wrote them. ``results``: the folder
+    that clearing keeps cleared records in."""
     database = Database(reader, poolclass=NullPool)
     try:
         async with database.reading() as session:
             transfers = (await session.execute(_TRANSFERS, {"book": TRANSIT})).all()
             value = await session.scalar(_VALUE, {"book": TRANSIT, "code": str(Kind.VALUE_ON_CARDS)})
+            files = (await session.scalars(_FILES)).all()
     finally:
         await database.close()
-    return _movements([tuple(row) for row in transfers]), int(value or 0)
+    paid = [row for name in files for row in _paid(results / name)]
+    single = _movements([tuple(row) for row in transfers if row.purpose != Purpose.FARE])
+    fares = {row.id: row.amount_minor for row in transfers if row.purpose == Purpose.FARE}
+    of_records: Counter[str] = Counter()
+    for row in paid:
+        of_records[row["transfer"]] += row["amount"]
+    unfounded = sorted(id_ for id_ in fares.keys() | of_records.keys() if fares.get(id_, 0) != of_records[id_])
+    return Books((*single, *map(_tap, paid)), int(value or 0), tuple(unfounded))
 
 
 _TRANSFERS = text("SELECT id, purpose, phase, amount_minor FROM clearing.ledger_transfer WHERE book = :book")
 _VALUE = text("SELECT credits_posted - debits_posted FROM clearing.ledger_account WHERE book = :book AND code = :code")
-_OF_TAPS = {Purpose.FARE: 1, Purpose.HELD: 1, Purpose.RELEASE: -1}
+_FILES = text("SELECT DISTINCT name FROM clearing.cleared_file ORDER BY name")
+_OF_TAPS = {Purpose.HELD: 1, Purpose.RELEASE: -1}
+_COLUMNS = ["card", "purse", "card_sequence", "amount", "transfer"]
+
+
+def _paid(file: Path) -> list[dict[str, Any]]:
+    """Taps that a fare was paid for."""
+    rows: list[dict[str, Any]] = pq.read_table(file, columns=_COLUMNS, filters=pc.field("transfer") != "").to_pylist()
+    return rows
+
+
+def _tap(row: Mapping[str, Any]) -> LedgerMovement:
+    issuer, serial = (part.hex().upper() for part in (row["card"][:8], row["card"][8:]))
+    return LedgerMovement(f"tap:{issuer}:{serial}:{row['purse']}:{row['card_sequence']:05d}", row["amount"])
 
 
 def _movements(rows: Sequence[tuple[str, str, str, int]]) -> list[LedgerMovement]:
-    """Taps by fare, onto "open taps" and back; loads by what posted them, whose id is that of the reservation and a suffix."""
+    """Taps onto "open taps" and back; loads by what posted them, whose id is that of the reservation and a suffix."""
     movements = []
     for id_, purpose, phase, minor in rows:
         if purpose in _OF_TAPS:

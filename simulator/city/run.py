@@ -22,7 +22,7 @@ from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.devices import DeviceKind
 from rulebook.tariff.demonstration import demonstration_document
 from simulator.city import offices
-from simulator.city.auditor import Audit, audit, read_ledger
+from simulator.city.auditor import Audit, audit, read_books
 from simulator.city.chips import CARD_CHIPS, SAM_CHIPS, Factory
 from simulator.city.day import CityDay, Diary
 from simulator.city.fleet import Sam, Unit, enrolled
@@ -93,9 +93,9 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         clock.now = max(clock.now, datetime.combine(DAY, CLOSING, BUSINESS_ZONE))
         window, day_statement = city.close()
         with progress.step("audit of every card"):
-            movements, ledger_minor = asyncio.run(read_ledger(services.reader))
+            books = asyncio.run(read_books(services.reader, order.folder / "clearing" / "results"))
             by_name = {f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}
-            audited = audit(by_name, movements, ledger_minor=ledger_minor)
+            audited = audit(by_name, books)
         money = city.settle()
         clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
         apdus = sum(chip.apdus for chip in city.chips)

@@ -167,14 +167,17 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def house(clearing_database: Database) -> AsyncIterator[House]:
+async def house(clearing_database: Database, tmp_path: Path) -> AsyncIterator[House]:
     facts: list[Fact] = [TOWN.card_fact(card) for card in (1, 2, 3)]
     facts[1] = facts[1].model_copy(update={"rider_class": "student"})
     facts += [TOWN.sam_fact(name) for name in TOWN.DEVICES]
     facts.append(InsuredFact(person="p1", fund="employee-fund", insured_class="in_service", effective=TOWN.MORNING))
     issuing = httpx.AsyncClient(transport=httpx.ASGITransport(_issuing(facts)), base_url="http://issuing")
     settings = Settings(
-        service_token=SecretStr(TOKEN), session_secret=SecretStr("session-secret-of-this-test"), simulated_clock=True
+        data_folder=tmp_path,
+        service_token=SecretStr(TOKEN),
+        session_secret=SecretStr("session-secret-of-this-test"),
+        simulated_clock=True,
     )
     vault = SoftwareVault.demonstration(CLEARING_LABELS)
     app = create_app(settings, vault, database=clearing_database, issuing=issuing, staff=STAFF, tariff=_bus_tariff())

@@ -13,8 +13,9 @@ from sqlalchemy import URL, func, select, text
 from backoffice.database import Database, prepare
 from backoffice.migration import upgrade
 from clearing.base import Base
+from clearing.files import Files
 from clearing.intake.queries import open_gaps
-from clearing.intake.tables import BatchRow, RecordRow
+from clearing.intake.tables import BatchRow
 from clearing.settlement import service
 from rulebook.batch import seal
 
@@ -48,7 +49,7 @@ async def test_the_same_batch_twice_at_once_is_taken_once(house: Any) -> None:
     answers = await asyncio.gather(*(bus.send("POST", "/batches", raw) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
     async with house.database.reading() as session:
-        assert await session.scalar(select(func.count()).select_from(RecordRow)) == 2
+        assert await session.scalar(select(func.count()).select_from(BatchRow)) == 1
 
 
 async def test_two_batches_of_one_device_at_once_leave_no_false_gap(house: Any) -> None:
@@ -63,7 +64,8 @@ async def test_two_batches_of_one_device_at_once_leave_no_false_gap(house: Any) 
 async def test_a_batch_that_comes_while_the_window_is_frozen_is_the_next_windows(house: Any) -> None:
     bus = await house.enrol("BUS-A-0001")
     async with house.database.transaction() as session:
-        await service.propose(session, house.app.state.vault, 1, actor="wang", now=EVENING)
+        files = Files(house.app.state.service.settings.data_folder / "clearing")
+        await service.freeze(session, house.app.state.vault, files, 1, actor="wang", now=EVENING)
         upload = asyncio.create_task(bus.upload(1, list(house.town.tap(1, 0))))
         await asyncio.sleep(0.3)
         assert not upload.done()
@@ -87,7 +89,11 @@ async def test_a_close_waits_for_the_batch_that_is_being_taken(house: Any) -> No
 async def test_two_proposals_at_once_make_one_window(house: Any) -> None:
     async with house.staff("wang") as wang, house.staff("li") as li:
         answers = await asyncio.gather(wang.post("/windows/1/closing"), li.post("/windows/1/closing"))
-    assert sorted(answer.status_code for answer in answers) == [200, 409]
+        again = await li.post("/windows/1/closing")
+    views = [answer.json() for answer in answers if answer.status_code == 200]
+    assert views
+    assert len({(view["proposed_by"], view["result_digest"]) for view in views}) == 1
+    assert (again.status_code, again.json()["reason"]) == (409, "window_proposed")
 
 
 async def test_two_approvals_at_once_post_once(house: Any) -> None:

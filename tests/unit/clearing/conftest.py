@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
@@ -10,11 +11,16 @@ from typing import Any
 import pytest
 
 from card_os.crypto.suites import TRIPLE_DES
+from clearing.day.reference import ObjectInputs, ObjectResult, settle
+from clearing.day.run import DayResult
 from clearing.facts.rules import DenyChange, deny_list_of
+from clearing.ledger.rules import Transfer
 from clearing.participants.rules import demonstration
-from clearing.settlement.model import WindowInputs, WindowResult
-from clearing.settlement.rules import settle
+from clearing.settlement.model import WindowResult
+from clearing.settlement.rules import Opening, WindowInputs
+from clearing.settlement.rules import settle as settle_window
 from clearing.verification.context import Context, KnownCard, KnownDevice, KnownLoad, TransactionId
+from clearing.verification.reasons import Status
 from clearing.verification.tac import TAC_MASTER, right_claims, tac_input
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel
@@ -170,19 +176,28 @@ class Town:
             loads=self.loads,
         )
 
-    def inputs(self, records: tuple[Record, ...] | None = None) -> WindowInputs:
-        here = demonstration()
-        return WindowInputs(
-            number=1,
-            context=self.context(),
-            records=self.records if records is None else records,
-            online=(),
-            parties=here.parties(),
-            keepers=here.keepers,
-        )
+    def inputs(self, records: tuple[Record, ...] | None = None) -> ObjectInputs:
+        return ObjectInputs(1, self.context(), self.records if records is None else records)
 
-    def settle(self, inputs: WindowInputs | None = None) -> WindowResult:
+    def settle(self, inputs: ObjectInputs | None = None) -> ObjectResult:
         return settle(inputs or self.inputs(), partial(right_claims, self.vault))
+
+    def window(self, *, online: tuple[Transfer, ...] = (), opening: Opening | None = None) -> WindowResult:
+        """The result of the window, its day taken from the object way."""
+        day = self.settle()
+        here = demonstration()
+        return settle_window(
+            WindowInputs(1, online, here.parties(), here.keepers, opening or Opening()),
+            DayResult(
+                counts=Counter(row.decision.status for row in day.decided),
+                exceptions=tuple(r for r in day.decided if r.decision.status in (Status.REJECTED, Status.SUSPENDED)),
+                remarks=day.remarks,
+                transfers=day.posted,
+                held=day.held,
+                cleared=(),
+                counters=(),
+            ),
+        )
 
     def deny_card(self, card: int, *, number: int = 5, reported_at: datetime = MORNING - timedelta(hours=2)) -> None:
         self.deny.append(

@@ -16,15 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
+from clearing.day.cleared import bucket_in
 from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
 from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.keys import bucket_of, keys_of
 from clearing.day.model import CARDS, DayInputs, Journals, Stretch
+from clearing.day.reference import ObjectInputs
 from clearing.day.run import DayResult, Workshop
 from clearing.day.schema import ENTRY, Columns, columns_of_table, stacked
-from clearing.settlement.model import WindowInputs
 from clearing.verification.context import KnownCard, KnownLoad, Settled, TransactionId
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
@@ -70,7 +71,7 @@ class Columnar:
     stages: str = ""
 
     def clear(
-        self, inputs: WindowInputs, *, memory: Memory | Kept | None = None, batches: Iterable[Any] | None = None
+        self, inputs: ObjectInputs, *, memory: Memory | Kept | None = None, batches: Iterable[Any] | None = None
     ) -> DayResult:
         known = memory or Memory(inputs.context.cards, posted=inputs.context.settled)
         day = DayInputs(
@@ -85,7 +86,7 @@ class Columnar:
             tariffs=inputs.context.tariffs,
             register=known,
             history=known,
-            covered=inputs.opening.journals,
+            covered=inputs.covered,
             loads=inputs.context.loads,
             held=inputs.context.held,
             decided=inputs.context.decided,
@@ -118,12 +119,12 @@ class Columnar:
         tables = {written.name: pq.read_table(self.folder / "results" / written.name) for written in result.counters}
         return {int(name.split("/")[1][:2]): columns_of_table(table) for name, table in tables.items()}
 
-    def kept(self, inputs: WindowInputs, result: DayResult) -> Kept:
+    def kept(self, inputs: ObjectInputs, result: DayResult) -> Kept:
         """What the next window reads of ``result``, from its files."""
         results = self.folder / "results"
-        counters = {int(written.name.split("/")[1][:2]): written.name for written in result.counters}
+        counters = {bucket_in(written.name): results / written.name for written in result.counters}
         history = KeptHistory(results, [w.name for w in result.cleared], Journals(self.stretches(inputs.records)).raw)
-        return Kept(inputs.context.cards, KeptRegister(results, {}, counters), history)
+        return Kept(inputs.context.cards, KeptRegister({}, counters), history)
 
 
 @dataclass
@@ -261,7 +262,7 @@ _STEPS: tuple[Callable[[Story], None], ...] = (
 )
 
 
-def told(town: Any, seed: int, steps: int) -> WindowInputs:
+def told(town: Any, seed: int, steps: int) -> ObjectInputs:
     town.journal.clear()
     town.loads.clear()
     town.deny.clear()
@@ -272,7 +273,7 @@ def told(town: Any, seed: int, steps: int) -> WindowInputs:
     for _ in range(steps):
         story.happen()
     came = tuple(r for r in town.records if (r.device, r.journal_sequence) not in story.lost)
-    inputs: WindowInputs = town.inputs(came)
+    inputs: ObjectInputs = town.inputs(came)
     devices = dict(inputs.context.devices)
     if story.dice.random() < 0.3:
         devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], lost_at=MORNING + timedelta(hours=5))
@@ -287,6 +288,6 @@ def columnar(town: Any, tmp_path: Path) -> Columnar:
 
 
 @pytest.fixture
-def tell() -> Callable[[Any, int, int], WindowInputs]:
+def tell() -> Callable[[Any, int, int], ObjectInputs]:
     """(town, seed, steps) to a window's inputs."""
     return told

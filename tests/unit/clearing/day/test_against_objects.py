@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clearing.day.reference import ObjectInputs, ObjectResult
 from clearing.intake.rules import of_numbers
-from clearing.settlement.model import WindowInputs, WindowResult
 from clearing.verification.reasons import Reason, Status
 
 
@@ -23,7 +23,7 @@ def _sums(transfers: Any) -> Counter[Any]:
     return sums
 
 
-def assert_equal(columns: Any, objects: WindowResult) -> None:
+def assert_equal(columns: Any, objects: ObjectResult) -> None:
     wrong = [r for r in objects.decided if r.decision.status in (Status.REJECTED, Status.SUSPENDED)]
     assert list(columns.exceptions) == wrong
     assert +columns.counts == Counter(r.decision.status for r in objects.decided)
@@ -71,13 +71,12 @@ def test_two_windows_with_what_the_first_left(
 
 
 def _second(
-    inputs: WindowInputs, first: WindowInputs, late: set[Any], objects: WindowResult, columns: Any, columnar: Any
-) -> tuple[WindowInputs, Any]:
+    inputs: ObjectInputs, first: ObjectInputs, late: set[Any], objects: ObjectResult, columns: Any, columnar: Any
+) -> tuple[ObjectInputs, Any]:
     open_ = {row.decision.record for row in columns.exceptions if row.decision.status is Status.SUSPENDED}
     came: dict[str, list[int]] = {}
     for record in first.records:
         came.setdefault(record.device, []).append(record.journal_sequence)
-    opening = replace(inputs.opening, journals={device: of_numbers(numbers) for device, numbers in came.items()})
     decided = {id_: minor % 200 == 0 for id_, minor in columns.held.items() if minor % 100 == 0 and id_.sequence % 2}
     context = replace(
         inputs.context, decided=decided, settled=objects.settled, held=columns.held, next_sequence=objects.next_sequence
@@ -86,7 +85,7 @@ def _second(
         inputs,
         number=2,
         context=context,
-        opening=opening,
+        covered={device: of_numbers(numbers) for device, numbers in came.items()},
         records=tuple(r for r in inputs.records if (r.device, r.journal_sequence) in late),
         waiting=tuple(r for r in first.records if (r.device, r.journal_sequence) in open_),
     )

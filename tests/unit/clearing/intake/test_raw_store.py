@@ -34,3 +34,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError):
         broken()
     assert list(store.folder.iterdir()) == []
+
+
+def test_what_was_changed_on_disk_is_not_read(tmp_path: Path) -> None:
+    store = RawStore(tmp_path)
+    kept = store.keep(b"as it came")
+    assert store.read(kept.sha256) == b"as it came"
+    kept.path.write_bytes(b"as it came?")
+    with pytest.raises(ValueError, match="not what its name says"):
+        store.read(kept.sha256)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ from clearing.participants.rules import demonstration
 from clearing.settlement.charts import WIDTH, net_bars
 from clearing.settlement.model import Position
 from clearing.settlement.positions import Nature, add_to_nil
+from clearing.settlement.rules import Opening
 from clearing.settlement.statements import PURPOSES, day_csv, day_rows, statement, statement_csv
 from clearing.settlement.views import PositionView
 from rulebook.calendar import BUSINESS_ZONE
@@ -29,7 +29,7 @@ def _result(town: Any) -> Any:
     town.classes[2] = "elder"
     town.tap(2, 0, card_class=3, amount=20)
     town.tap(1, 1, device="BUS-B-0001", line="B201", at=MORNING + timedelta(minutes=1))
-    return town.settle()
+    return town.window()
 
 
 def test_every_purpose_has_both_names() -> None:
@@ -48,9 +48,8 @@ def test_an_operators_statement_has_its_fares_and_concessions(town: Any) -> None
 
 def _prefunded(town: Any) -> Any:
     """The agent had 40.00 left, pays in 50.00 and sells loads for 20.00; another one has a limit and sells for 30.00."""
-    inputs = replace(town.inputs(), online=tuple(_of_agents()))
     balances = {("transit", "agent-1"): 4000, ("transit", "card-company"): -4000}
-    return town.settle(replace(inputs, opening=replace(inputs.opening, balances=balances)))
+    return town.window(online=tuple(_of_agents()), opening=Opening(balances=balances))
 
 
 def _of_agents() -> Iterator[Transfer]:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from clearing.settlement.model import WindowResult
+from clearing.day.reference import ObjectResult
 from clearing.verification.context import KnownDevice, KnownLoad, TransactionId, moment
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
 
-def _reasons(result: WindowResult) -> dict[tuple[str, int], Reason]:
+def _reasons(result: ObjectResult) -> dict[tuple[str, int], Reason]:
     return {row.decision.record: row.decision.reason for row in result.decided}
 
 
-def _moved(result: WindowResult) -> list[tuple[str, str, int]]:
+def _moved(result: ObjectResult) -> list[tuple[str, str, int]]:
     return [(t.debit, t.credit, t.amount.minor) for t in result.posted]
 
 

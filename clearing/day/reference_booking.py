@@ -1,4 +1,4 @@
-"""The transfers a judged card transaction makes. The amount under the TAC is what moves, always (design.md, 5)."""
+"""The transfers of one judged card transaction. The amount under the TAC is what moves, always (design.md, 5)."""
 
 from __future__ import annotations
 

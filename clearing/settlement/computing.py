@@ -1,0 +1,89 @@
+"""From what a window was frozen on to its result: a pure function of the manifest, whose files may be made again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearing.day.cleared import bucket_in
+from clearing.day.duckdb_engine import DuckDbEngine
+from clearing.day.kept import KeptHistory, KeptRegister
+from clearing.day.model import DayInputs, Stretch
+from clearing.day.run import Workshop
+from clearing.files import Files
+from clearing.intake.store import RawStore
+from clearing.participants.rules import City
+from clearing.participants.service import laid_out
+from clearing.settlement.encoding import digest
+from clearing.settlement.frozen import Frozen, Piece, read
+from clearing.settlement.model import WindowResult
+from clearing.settlement.rules import Opening, WindowInputs, settle
+from hardware.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """``raw``: a record that an earlier window paid, by device and journal sequence, as it came. ``progress`` is told what is
+    being done, how much of it, and of how much."""
+
+    files: Files
+    vault: Vault
+    raw: Callable[[str, int], bytes]
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
+
+    def result(self, manifest: bytes) -> WindowResult:
+        """Seconds for a big city's day. A run that was killed goes on where it was. Raises ``FrozenPartDiffers``."""
+        frozen = read(manifest, self.files.frozen)
+        return self._computed(frozen, self.files, self.files.stages(digest(manifest)))
+
+    def preview(self, frozen: Frozen, scratch: Files) -> WindowResult:
+        """What it would be, leaving nothing but in ``scratch``, where the cards of ``frozen`` are."""
+        return self._computed(frozen, scratch, scratch.folder / "stages")
+
+    def forget(self, manifest: bytes) -> None:
+        """What runs of this manifest made on their way, once nobody needs it any more."""
+        shutil.rmtree(self.files.stages(digest(manifest)), ignore_errors=True)
+
+    def _computed(self, frozen: Frozen, to: Files, stages: Path) -> WindowResult:
+        workshop = Workshop(to.results, stages, DuckDbEngine(spill=stages / "spill"), self.vault, self.progress)
+        return settle(_window_inputs(frozen), workshop.clear(self._day_inputs(frozen, to.frozen)))
+
+    def _day_inputs(self, frozen: Frozen, cards: RawStore) -> DayInputs:
+        results = self.files.results
+        return DayInputs(
+            number=frozen.number,
+            business_day=frozen.business_day,
+            policy=City.model_validate(frozen.city).rules(),
+            journals=self._stretches(frozen.records),
+            waiting=self._stretches(frozen.waiting),
+            covered=frozen.covered,
+            devices=frozen.devices,
+            sams=frozen.sams,
+            deny=frozen.deny,
+            tariffs={version: laid_out(document) for version, document in frozen.tariffs.items()},
+            register=KeptRegister(
+                {bucket: cards.path(sha256) for bucket, sha256 in frozen.cards.items()},
+                {bucket_in(file.name): results / file.name for file in frozen.counters},
+            ),
+            history=KeptHistory(results, [file.name for file in frozen.cleared], self.raw),
+            loads=frozen.loads,
+            held=frozen.held,
+            decided=frozen.decided,
+        )
+
+    def _stretches(self, pieces: Iterable[Piece]) -> tuple[Stretch, ...]:
+        path = self.files.raw.path
+        return tuple(Stretch(p.device, p.first, p.count, path(p.stored_as), p.offset) for p in pieces)
+
+
+def _window_inputs(frozen: Frozen) -> WindowInputs:
+    city = City.model_validate(frozen.city)
+    return WindowInputs(
+        number=frozen.number,
+        online=frozen.online,
+        parties=city.parties(),
+        keepers=city.keepers,
+        opening=Opening(frozen.links, frozen.balances, frozen.counters),
+    )

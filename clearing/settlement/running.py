@@ -1,0 +1,128 @@
+"""Computing results while requests go on: in a thread, with progress, and previews kept as long as nothing changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice.database import Database
+from backoffice.web import ServiceDep
+from clearing.files import Files, FilesDep
+from clearing.intake.queries import batches_of_records, count_batches
+from clearing.keys import VaultDep
+from clearing.settlement import queries
+from clearing.settlement.computing import Computer
+from clearing.settlement.encoding import decode
+from clearing.settlement.freezing import gather
+from clearing.settlement.frozen import Frozen
+from clearing.settlement.model import WindowResult, WindowState
+from clearing.settlement.service import business_day_now
+from clearing.settlement.tables import WindowRow
+from hardware.vault.vault import Vault
+from rulebook.batch import OFFSET
+from rulebook.record.record import RECORD_LENGTH
+
+PREVIEW_RECORDS = 1_000_000
+"""Of a window with more the result is computed at its close only: a page must not cost a minute of the machine. Ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a run is doing."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(slots=True)
+class Runs:
+    """What this process is computing, and the last preview of each open window with what it followed from."""
+
+    steps: dict[int, Step] = field(default_factory=dict)
+    previews: dict[int, tuple[Frozen, WindowResult]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One request's way to results."""
+
+    files: Files
+    vault: Vault
+    database: Database
+    runs: Runs
+
+    async def result(self, number: int, manifest: bytes) -> WindowResult:
+        """Computed from ``manifest``."""
+        try:
+            return await asyncio.to_thread(self._computer(number).result, manifest)
+        finally:
+            self.runs.steps.pop(number, None)
+
+    async def result_of(self, session: AsyncSession, row: WindowRow, *, now: datetime) -> WindowResult | None:
+        """The frozen result, or a preview while nothing is frozen. None while it, or the one before it, is computed, and for a
+        window too big to be looked at before its close."""
+        if row.result is not None:
+            return decode(row.result)
+        before = await queries.window(session, row.number - 1)
+        if row.state == WindowState.FROZEN or (before is not None and before.result is None):
+            return None
+        _, records = await count_batches(session, row.number)
+        if records > PREVIEW_RECORDS:
+            return None
+        return await self._preview(session, row, now)
+
+    def forget(self, number: int, manifest: bytes) -> None:
+        self.runs.previews.pop(number, None)
+        self._computer(number).forget(manifest)
+
+    async def _preview(self, session: AsyncSession, row: WindowRow, now: datetime) -> WindowResult:
+        business_day = row.business_day or await business_day_now(session, now)
+        self.files.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.files.folder, prefix="preview-") as folder:
+            scratch = Files(Path(folder))
+            frozen = await gather(session, scratch.frozen, row.number, business_day)
+            known = self.runs.previews.get(row.number)
+            if known is not None and known[0] == frozen:
+                return known[1]
+            result = await asyncio.to_thread(self._computer(row.number).preview, frozen, scratch)
+        self.runs.previews[row.number] = (frozen, result)
+        return result
+
+    def _computer(self, number: int) -> Computer:
+        def progress(what: str, done: int, total: int) -> None:
+            self.runs.steps[number] = Step(what, done, total)
+
+        return Computer(self.files, self.vault, self._raw(asyncio.get_running_loop()), progress)
+
+    def _raw(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, int], bytes]:
+        """The thread that computes asks, this loop looks it up."""
+
+        def raw(device: str, sequence: int) -> bytes:
+            return asyncio.run_coroutine_threadsafe(self._record(device, sequence), loop).result()
+
+        return raw
+
+    async def _record(self, device: str, sequence: int) -> bytes:
+        async with self.database.reading() as session:
+            (batch,) = await batches_of_records(session, [(device, sequence)])
+        with self.files.raw.path(batch.stored_as).open("rb") as file:
+            file.seek(OFFSET + (sequence - batch.first_sequence) * RECORD_LENGTH)
+            return file.read(RECORD_LENGTH)
+
+
+def running(request: Request, here: ServiceDep, files: FilesDep, vault: VaultDep) -> Running:
+    """FastAPI dependency; ``app.state.runs`` is what requests share."""
+    runs: Runs = request.app.state.runs
+    return Running(files, vault, here.database, runs)
+
+
+RunningDep = Annotated[Running, Depends(running)]
