@@ -27,6 +27,10 @@ from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.intake import api as intake
 from clearing.loads import api as loads
+from clearing.participants import api as documents
+from clearing.participants import pages as document_pages
+from clearing.participants import publishing
+from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import City, demonstration
 from clearing.participants.service import open_personal_accounts, publish_city, publish_tariff
 from clearing.reconciliation import api as reconciliation
@@ -54,6 +58,7 @@ PAGES = (
     Page("/devices", "终端", "Devices"),
     Page("/open-taps", "挂账交易", "Open taps"),
     Page("/cases", "案件", "Cases"),
+    Page("/documents", "合同与协议", "Contracts"),
     Page("/adjustments", "调账", "Adjustments"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
@@ -68,11 +73,13 @@ def create_app(
     issuing: httpx.AsyncClient | None = None,
     city: City | None = None,
     tariff: Mapping[str, Any] | None = None,
+    agreed: Mapping[DocumentKind, Mapping[str, Any]] | None = None,
     staff: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """``settings.database_url`` is this service's own role's URL; a given ``database`` goes before it and stays open, as a
-    given ``issuing`` client does. At start the app publishes ``city`` and ``tariff`` (the demonstration's by default), opens
-    the first window and makes the accounts of ``staff`` (name → password) where they are missing."""
+    given ``issuing`` client does. At start the app publishes ``city``, ``tariff`` and what participants
+    ``agreed`` on (the demonstration's by default), opens the first window and makes the accounts of ``staff`` (name →
+    password) where they are missing."""
     own_database, own_client = database is None, issuing is None
     database = database or Database(make_url(settings.database_url.get_secret_value()))
     issuing = issuing or httpx.AsyncClient(
@@ -93,6 +100,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await _set_up(service, city or demonstration(), tariff or demonstration_document(), staff or {})
+        await _agree(service, agreed if agreed is not None else demonstration_documents(its_network=tariff is None))
         # A simulated city says itself when the feed is pulled, so that one seed gives one day.
         timer = None if settings.simulated_clock else asyncio.create_task(_keep_pulling(service, issuing))
         yield
@@ -120,6 +128,8 @@ def create_app(
         adjustments,
         reconciliation,
         pages,
+        documents,
+        document_pages,
         medical_pages,
         money_pages,
     ):
@@ -145,6 +155,12 @@ async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff
         await ensure_open(session, now=now)
         for name, password in staff.items():
             await service.accounts.seed(session, name, password, ROLES)
+
+
+async def _agree(service: Service, agreed: Mapping[DocumentKind, Mapping[str, Any]]) -> None:
+    async with service.database.transaction() as session:
+        for kind, document in agreed.items():
+            await publishing.set_up(session, kind, document, now=service.clock.now())
 
 
 async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from clearing.apportionment.rules import (
     MalformedWeights,
@@ -23,18 +23,10 @@ from clearing.apportionment.rules import (
     by_path_probability,
     checked,
 )
-from clearing.participants.effective import ONE_DAY, Closed, Terms
+from clearing.participants.effective import ONE_DAY, Closed, Document, MalformedDocument, Terms, read
 from rulebook.rate import Rate
 from rulebook.tariff import Tariff
 from rulebook.tariff.network import Section
-
-
-class MalformedAgreements(ValueError):
-    """The document holds no agreements; ``faults`` lists everything that is wrong with it."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
 
 
 @unique
@@ -141,10 +133,9 @@ class Agreement(Terms):
             raise MalformedWeights(f"line {section.line} has no operator in operator_of_line") from None
 
 
-class Agreements(Closed):
-    """All agreements of a city, those of the past as well. No operator is in two on one day."""
+class Agreements(Document):
+    """All agreements of a city. No operator is in two on one day."""
 
-    version: Annotated[int, Field(ge=1, strict=True)]
     agreements: tuple[Agreement, ...] = ()
 
     @model_validator(mode="after")
@@ -160,22 +151,21 @@ class Agreements(Closed):
             raise ValueError("; ".join(faults))
         return self
 
+    @property
+    def terms(self) -> tuple[Agreement, ...]:
+        return self.agreements
+
     def of(self, operator: str, day: date) -> Agreement | None:
         """The one in force on ``day`` in which ``operator`` takes part."""
         return next((a for a in self.agreements if a.in_force_on(day) and operator in a.operators()), None)
 
 
 def load_agreements(document: Mapping[str, Any], *, operators: Collection[str], tariff: Tariff) -> Agreements:
-    """``operators``: who can be paid fares. ``tariff``: of the network as it is. Raises ``MalformedAgreements`` with every
-    fault found, a name that is nobody's among them."""
-    try:
-        agreements = Agreements.model_validate(dict(document))
-    except ValidationError as error:
-        raise MalformedAgreements(
-            [f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}" for fault in error.errors()]
-        ) from error
+    """``operators``: who can be paid fares. ``tariff``: of the network as it is. Raises ``MalformedDocument`` with every fault
+    found, a name that is nobody's among them."""
+    agreements = read(document, Agreements)
     if faults := sorted({fault for each in agreements.agreements for fault in _strangers(each, operators, tariff)}):
-        raise MalformedAgreements(faults)
+        raise MalformedDocument(faults)
     return agreements
 
 

@@ -9,23 +9,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from clearing.ledger.accounts import RULES, TRANSIT, Kind, Limit
-from clearing.participants.effective import ONE_DAY, Closed, Terms
+from clearing.participants.effective import ONE_DAY, Closed, Document, MalformedDocument, Terms, read
 from rulebook.money import ZERO, Amount, Rounding
 from rulebook.rate import Rate
 
 Party: TypeAlias = tuple[str, str]
 """Book, participant."""
-
-
-class MalformedContracts(ValueError):
-    """The document holds no contracts; ``faults`` lists everything that is wrong with it."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
 
 
 @unique
@@ -110,10 +102,9 @@ class Contract(Terms):
         return f"contract of {self.participant} in {self.book} from {self.effective_from}"
 
 
-class Contracts(Closed):
-    """All contracts of a city, those of the past as well. Those of one participant and book never overlap."""
+class Contracts(Document):
+    """All contracts of a city. Those of one participant and book never overlap."""
 
-    version: Annotated[int, Field(ge=1, strict=True)]
     contracts: tuple[Contract, ...] = ()
 
     @model_validator(mode="after")
@@ -129,6 +120,10 @@ class Contracts(Closed):
             raise ValueError("; ".join(faults))
         return self
 
+    @property
+    def terms(self) -> tuple[Contract, ...]:
+        return self.contracts
+
     def of(self, participant: str, day: date, *, book: str = TRANSIT) -> Contract | None:
         """The one in force on ``day``."""
         found = (each for each in self.in_force_on(day) if (each.book, each.participant) == (book, participant))
@@ -140,16 +135,11 @@ class Contracts(Closed):
 
 
 def load_contracts(document: Mapping[str, Any], *, accounts: Mapping[Party, str]) -> Contracts:
-    """``accounts``: by which account each participant gives and gets in a book. Raises ``MalformedContracts`` with every fault
+    """``accounts``: by which account each participant gives and gets in a book. Raises ``MalformedDocument`` with every fault
     found: a name that is nobody's, and an account that a closed window might overdraw, are among them."""
-    try:
-        contracts = Contracts.model_validate(dict(document))
-    except ValidationError as error:
-        raise MalformedContracts(
-            [f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}" for fault in error.errors()]
-        ) from error
+    contracts = read(document, Contracts)
     if faults := sorted({fault for contract in contracts.contracts for fault in _faults_of(contract, accounts)}):
-        raise MalformedContracts(faults)
+        raise MalformedDocument(faults)
     return contracts
 
 

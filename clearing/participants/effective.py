@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 ONE_DAY = timedelta(days=1)
 
@@ -15,6 +15,25 @@ class Closed(BaseModel):
     """A part of a document: frozen, and no field that nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MalformedDocument(ValueError):
+    """The document does not hold what it should; ``faults`` lists everything that is wrong with it."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class Document(Closed):
+    """A published one never changes; the next has the next version."""
+
+    version: Annotated[int, Field(ge=1, strict=True)]
+
+    @property
+    def terms(self) -> tuple[Terms, ...]:
+        """All that it holds, those of the past as well."""
+        raise NotImplementedError
 
 
 class Terms(Closed):
@@ -40,6 +59,19 @@ class Terms(Closed):
     def meets(self, later: Terms) -> bool:
         """Whether one that does not begin earlier begins before this one has ended."""
         return later.effective_from <= (self.effective_to or date.max)
+
+
+D = TypeVar("D", bound=Document)
+
+
+def read(document: Mapping[str, Any], model: type[D]) -> D:
+    """Raises ``MalformedDocument``."""
+    try:
+        return model.model_validate(dict(document))
+    except ValidationError as error:
+        raise MalformedDocument(
+            f"{'.'.join(map(str, fault['loc'])) or 'document'}: {fault['msg']}" for fault in error.errors()
+        ) from error
 
 
 def unmade(before: Iterable[Terms], after: Iterable[Terms], *, today: date) -> list[str]:

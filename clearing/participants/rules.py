@@ -15,7 +15,7 @@ from clearing.exchange.partners import Exchange
 from clearing.ledger.accounts import RULES, TRANSIT, Account, Kind, account, code
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.participants.banking import BankAccount, BookAtBank
-from clearing.participants.contracts import Contracts, Party
+from clearing.participants.contracts import Party
 from clearing.verification.context import Policy
 from rulebook.calendar import calendar_named
 from rulebook.messages.base import Hex
@@ -105,7 +105,6 @@ class City(_Closed):
     institutions: dict[str, tuple[_Institution, ...]]
     policy: _Policy
     bank_accounts: dict[str, BookAtBank] = {}
-    contracts: Contracts = Contracts(version=1)
     exchange: Exchange | None = None
 
     @model_validator(mode="after")

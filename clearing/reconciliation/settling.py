@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from clearing.participants.contracts import beyond_cap
+from clearing.participants.publishing import contracts
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import queries, standing
@@ -48,7 +49,7 @@ async def start(session: AsyncSession, number: int, book: str, *, actor: str, no
     )
     session.add(row)
     await session.flush()
-    await _store_legs(session, here, window, row, owed)
+    await _store_legs(session, window, row, owed)
     for before in carried:
         before.carried_into = number
     await settle_if_complete(session, row, now=now)
@@ -142,12 +143,13 @@ async def _aborted(session: AsyncSession, book: str) -> list[BookRow]:
     return list(await session.scalars(found.order_by(BookRow.window).with_for_update()))
 
 
-async def _store_legs(session: AsyncSession, here: City, window: WindowRow, row: BookRow, owed: Legs) -> None:
+async def _store_legs(session: AsyncSession, window: WindowRow, row: BookRow, owed: Legs) -> None:
     assert window.business_day is not None
+    terms = await contracts(session)
     rows = []
     for direction, amounts in ((Direction.IN, owed.pay_in), (Direction.OUT, owed.pay_out)):
         for participant, amount in amounts.items():
-            contract = here.contracts.of(participant, window.business_day)
+            contract = terms.of(participant, window.business_day, book=row.book) if terms else None
             net = owed.pay_out.get(participant, Amount(0)) - owed.pay_in.get(participant, Amount(0))
             over = beyond_cap(contract, net) if contract and direction is Direction.IN else Amount(0)
             rows.append(

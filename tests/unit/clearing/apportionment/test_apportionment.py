@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.apportionment.agreement import Agreement, Agreements, MalformedAgreements, load_agreements
+from clearing.apportionment.agreement import Agreement, Agreements, load_agreements
 from clearing.apportionment.rules import (
     MalformedWeights,
     Path,
@@ -22,6 +22,7 @@ from clearing.apportionment.rules import (
     by_leg,
     by_path_probability,
 )
+from clearing.participants.effective import MalformedDocument
 from rulebook.money import ZERO, Amount
 from rulebook.tariff import NoFare, Tariff, load_tariff
 from rulebook.tariff.demonstration import demonstration_document
@@ -240,7 +241,7 @@ def test_declared_ways_count_by_who_takes_them() -> None:
     ],
 )
 def test_an_agreement_is_taken_whole_or_refused_with_every_fault(method: str, fields: dict[str, Any], why: str) -> None:
-    with pytest.raises(MalformedAgreements, match=why):
+    with pytest.raises(MalformedDocument, match=why):
         agreed(method, **fields)
 
 
@@ -293,5 +294,5 @@ def test_the_agreement_of_the_day_and_operator() -> None:
     ],
 )
 def test_agreements_are_taken_whole_or_refused(documents: list[dict[str, Any]], why: str) -> None:
-    with pytest.raises(MalformedAgreements, match=why):
+    with pytest.raises(MalformedDocument, match=why):
         loaded(*documents)

@@ -9,11 +9,10 @@ import pytest
 
 from clearing.participants.contracts import (
     Contracts,
-    MalformedContracts,
     beyond_cap,
     load_contracts,
 )
-from clearing.participants.effective import unmade
+from clearing.participants.effective import MalformedDocument, unmade
 from rulebook.money import ZERO, Amount
 
 DAY = date(2026, 9, 15)
@@ -84,12 +83,12 @@ def test_the_contract_of_the_day_and_book() -> None:
     ],
 )
 def test_contracts_are_taken_whole_or_refused(documents: list[dict[str, Any]], why: str) -> None:
-    with pytest.raises(MalformedContracts, match=why):
+    with pytest.raises(MalformedDocument, match=why):
         loaded(*documents)
 
 
 def test_every_fault_is_listed() -> None:
-    with pytest.raises(MalformedContracts) as refused:
+    with pytest.raises(MalformedDocument) as refused:
         loaded(contract(participant="stranger"), contract(charges=[processing(payee="nobody")]))
     assert len(refused.value.faults) == 2
 

@@ -1,0 +1,117 @@
+"""Which documents participants agree on, what they are checked against, and how one comes into force by two persons. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum, unique
+from importlib.resources import files
+from typing import Any
+
+from clearing.apportionment.agreement import Agreements, load_agreements
+from clearing.apportionment.demonstration import demonstration_agreements
+from clearing.ledger.accounts import Kind, code
+from clearing.participants.contracts import Contracts, load_contracts
+from clearing.participants.effective import Document, MalformedDocument, unmade
+from clearing.participants.rules import City
+from rulebook.tariff import Tariff
+
+
+@unique
+class DocumentKind(StrEnum):
+    CONTRACTS = "contracts"
+    APPORTIONMENT = "apportionment"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a document's names must be found in."""
+
+    city: City
+    tariff: Tariff
+
+
+def _contracts(document: Mapping[str, Any], around: Surroundings) -> Document:
+    return load_contracts(document, accounts=around.city.settlement_accounts())
+
+
+def _agreements(document: Mapping[str, Any], around: Surroundings) -> Document:
+    here = around.city.settlement_accounts()
+    operators = {name for (_, name), account in here.items() if account == code(Kind.OPERATOR_PAYABLE, name)}
+    return load_agreements(document, operators=operators, tariff=around.tariff)
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """``load`` raises ``MalformedDocument`` with every fault found; ``model`` reads one that was published."""
+
+    zh: str
+    en: str
+    model: type[Document]
+    load: Callable[[Mapping[str, Any], Surroundings], Document]
+
+
+KINDS: Mapping[DocumentKind, KindRule] = {
+    DocumentKind.CONTRACTS: KindRule("合同", "contracts", Contracts, _contracts),
+    DocumentKind.APPORTIONMENT: KindRule("分摊协议", "apportionment", Agreements, _agreements),
+}
+
+
+def checked(
+    kind: DocumentKind,
+    document: Mapping[str, Any],
+    *,
+    before: Mapping[str, Any] | None,
+    around: Surroundings,
+    today: date,
+) -> Document:
+    """``before``: the version in force; what it says of the days up to ``today`` stays. Raises ``MalformedDocument`` with every
+    fault found."""
+    rule = KINDS[kind]
+    found = rule.load(document, around)
+    known = rule.model.model_validate(before).terms if before is not None else ()
+    if faults := unmade(known, found.terms, today=today):
+        raise MalformedDocument(faults)
+    return found
+
+
+@unique
+class DocumentState(StrEnum):
+    PROPOSED = "proposed"
+    WITHDRAWN = "withdrawn"
+    APPROVED = "approved"
+
+
+@unique
+class DocumentEvent(StrEnum):
+    APPROVE = "approve"
+    WITHDRAW = "withdraw"
+
+
+class ImpossibleDocumentEvent(Exception):
+    """The document's state does not allow it; nothing was changed."""
+
+
+_LIFE: Mapping[tuple[DocumentState, DocumentEvent], DocumentState] = {
+    (DocumentState.PROPOSED, DocumentEvent.APPROVE): DocumentState.APPROVED,
+    (DocumentState.PROPOSED, DocumentEvent.WITHDRAW): DocumentState.WITHDRAWN,
+}
+
+
+def next_state(state: DocumentState, event: DocumentEvent) -> DocumentState:
+    """Raises ``ImpossibleDocumentEvent`` for a pair that is not in the table."""
+    try:
+        return _LIFE[state, event]
+    except KeyError:
+        raise ImpossibleDocumentEvent(f"the document is {state}; for {event} it must be proposed") from None
+
+
+def demonstration_documents(*, its_network: bool = True) -> dict[DocumentKind, Mapping[str, Any]]:
+    """What the demonstration's participants have agreed on (ours). ``its_network``: whether the tariff has the lines that the
+    agreement on shared rides is about."""
+    contracts = json.loads((files(__package__) / "contracts.json").read_bytes())
+    return {DocumentKind.CONTRACTS: contracts} | (
+        {DocumentKind.APPORTIONMENT: demonstration_agreements()} if its_network else {}
+    )
