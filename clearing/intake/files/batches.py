@@ -51,6 +51,19 @@ def of_others(batches: tuple[FileBatch, ...], operators: Mapping[str, str], oper
     ]
 
 
+def unlike(rows: Rows, earlier: Rows) -> list[int]:
+    """Journal sequences of which two stretches of one device say different things."""
+    first = max(int(rows["journal_sequence"][0]), int(earlier["journal_sequence"][0]))
+    last = min(int(rows["journal_sequence"][-1]), int(earlier["journal_sequence"][-1]))
+    both = [_between(stretch, first, last).view(f"V{RECORD_LENGTH}") for stretch in (rows, earlier)]
+    return [first + row for row in np.flatnonzero(both[0] != both[1]).tolist()]
+
+
+def _between(stretch: Rows, first: int, last: int) -> Rows:
+    start = first - int(stretch["journal_sequence"][0])
+    return stretch[start : start + max(last - first + 1, 0)]
+
+
 def _by_journal(rows: Rows) -> NDArray[np.int64]:
     high, low = _device_numbers(rows)
     return np.lexsort((rows["journal_sequence"], low, high)).astype(np.int64)
