@@ -1,0 +1,55 @@
+"""A restatement's life: proposed, computed as a dry run, approved by a second person, posted piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, unique
+
+
+@unique
+class RestatementState(StrEnum):
+    PROPOSED = "proposed"  # by the first person; nothing is computed yet
+    COMPUTED = "computed"  # the dry run is there
+    APPROVED = "approved"  # by a second person; entries are being posted
+    POSTED = "posted"  # every entry is in the ledger
+    WITHDRAWN = "withdrawn"
+
+
+STATES: Mapping[RestatementState, tuple[str, str]] = {
+    RestatementState.PROPOSED: ("待试算", "to be computed"),
+    RestatementState.COMPUTED: ("待复核", "to be approved"),
+    RestatementState.APPROVED: ("入账中", "being posted"),
+    RestatementState.POSTED: ("已入账", "posted"),
+    RestatementState.WITHDRAWN: ("已撤回", "withdrawn"),
+}
+
+
+@unique
+class RestatementEvent(StrEnum):
+    COMPUTE = "compute"
+    APPROVE = "approve"
+    FINISH = "finish"
+    WITHDRAW = "withdraw"
+
+
+_LIFE: Mapping[tuple[RestatementState, RestatementEvent], RestatementState] = {
+    (RestatementState.PROPOSED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
+    (RestatementState.COMPUTED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
+    (RestatementState.COMPUTED, RestatementEvent.APPROVE): RestatementState.APPROVED,
+    (RestatementState.APPROVED, RestatementEvent.FINISH): RestatementState.POSTED,
+    (RestatementState.PROPOSED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
+    (RestatementState.COMPUTED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
+}
+
+
+class ImpossibleRestatementEvent(Exception):
+    """The restatement's state does not allow it; nothing was changed."""
+
+
+def next_state(state: RestatementState, event: RestatementEvent) -> RestatementState:
+    """Raises ``ImpossibleRestatementEvent`` for a pair that is not in the table."""
+    try:
+        return _LIFE[state, event]
+    except KeyError:
+        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
+        raise ImpossibleRestatementEvent(f"the restatement is {state}; for {event} it must be {allowed}") from None
