@@ -30,7 +30,8 @@ GENESIS = Link(0, "", bytes(32))
 
 
 def canonical(transfer: Transfer) -> bytes:
-    """JSON in UTF-8, keys sorted, no spaces; the amount as minor units and currency."""
+    """JSON in UTF-8, keys sorted, no spaces; the amount as minor units and currency; ``expires_on`` only where there is one, so
+    that a transfer has the hash it had before the field was there."""
     fields = {
         "amount_minor": transfer.amount.minor,
         "book": transfer.book,
@@ -44,17 +45,21 @@ def canonical(transfer: Transfer) -> bytes:
         "purpose": transfer.purpose,
         "reference": transfer.reference,
     }
+    if transfer.expires_on is not None:
+        fields["expires_on"] = transfer.expires_on.isoformat()
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def read_back(fields: Mapping[str, Any]) -> Transfer:
     """The transfer whose canonical JSON has these ``fields``."""
     given = dict(fields)
+    expires_on = given.pop("expires_on", None)
     return Transfer(
         amount=Amount(given.pop("amount_minor"), Currency(given.pop("currency"))),
         business_day=date.fromisoformat(given.pop("business_day")),
         purpose=Purpose(given.pop("purpose")),
         phase=Phase(given.pop("phase")),
+        expires_on=None if expires_on is None else date.fromisoformat(expires_on),
         **given,
     )
 

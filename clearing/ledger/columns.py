@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,7 @@ TRANSFERS = pa.schema(
         pa.field("phase", pa.string(), nullable=False),
         pa.field("pending_id", pa.string(), nullable=False),  # empty: settles none
         pa.field("reference", pa.string(), nullable=False),
+        pa.field("expires_on", pa.date32()),
     ]
 )
 """The fields of ``rules.Transfer`` by their names."""
@@ -39,16 +41,18 @@ Key = tuple[str, str]
 
 _PURPOSES = frozenset(map(str, Purpose))
 _TEXTS = ("id", "book", "debit", "credit", "purpose", "phase", "pending_id", "reference")
+_DATES = ("business_day", "expires_on")
 _LARGEST_SUM = 2**62
 """Sums of columns wrap around without a word at 2**63."""
 
 
 def columns_of(transfers: Sequence[Transfer]) -> pa.Table:
     """One row for each, in their order."""
-    columns: dict[str, Sequence[str | int | date]] = {name: [getattr(t, name) for t in transfers] for name in _TEXTS}
+    columns: dict[str, Sequence[str | int | date | None]] = {
+        name: [getattr(t, name) for t in transfers] for name in (*_TEXTS, *_DATES)
+    }
     columns["amount_minor"] = [t.amount.minor for t in transfers]
     columns["currency"] = [t.amount.currency for t in transfers]
-    columns["business_day"] = [t.business_day for t in transfers]
     return pa.table(columns, schema=TRANSFERS)
 
 
@@ -57,15 +61,12 @@ def transfers_of(table: pa.Table) -> list[Transfer]:
     return [_transfer(**row) for row in table.to_pylist()]
 
 
-def _transfer(
-    *, amount_minor: int, currency: str, purpose: str, phase: str, business_day: date, **texts: str
-) -> Transfer:
+def _transfer(*, amount_minor: int, currency: str, purpose: str, phase: str, **others: Any) -> Transfer:
     return Transfer(
         amount=Amount(amount_minor, Currency(currency)),
         purpose=Purpose(purpose),
         phase=Phase(phase),
-        business_day=business_day,
-        **texts,
+        **others,
     )
 
 
@@ -73,7 +74,7 @@ def checked(table: pa.Table) -> pa.Table:
     """``table`` with the columns of ``TRANSFERS`` in their order. Raises ``ValueError`` naming what is missing or empty."""
     if missing := [name for name in TRANSFERS.names if name not in table.column_names]:
         raise ValueError(f"columns {', '.join(missing)} are missing; transfers have {', '.join(TRANSFERS.names)}")
-    if empty := [name for name in TRANSFERS.names if table[name].null_count]:
+    if empty := [field.name for field in TRANSFERS if not field.nullable and table[field.name].null_count]:
         raise ValueError(f"columns {', '.join(empty)} have nulls; an absent text is empty")
     return table.select(TRANSFERS.names).cast(TRANSFERS)
 
@@ -99,6 +100,7 @@ def _is_simple(table: pa.Table) -> bool:
     amounts = table["amount_minor"]
     return bool(
         pc.all(pc.equal(table["phase"], Phase.SINGLE)).as_py()
+        and table["expires_on"].null_count == len(table)
         and pc.all(pc.equal(table["pending_id"], "")).as_py()
         and pc.all(pc.not_equal(table["id"], "")).as_py()
         and pc.all(pc.not_equal(table["debit"], table["credit"])).as_py()

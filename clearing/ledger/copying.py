@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.ledger.tables import TransferRow
 
-_NOT_OF_PLAIN = ["pending_id"]
-"""NULL in the table where a transfer settles none."""
+_NOT_OF_PLAIN = ["pending_id", "expires_on"]
+"""NULL in the table where a transfer settles none and reserves nothing."""
 
 # Quotes tell an empty text from a NULL, and no text can look like the end of the data.
 _FORM = pc.WriteOptions(include_header=False, quoting_style="all_valid")

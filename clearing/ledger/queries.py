@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, func, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, exists, func, select, text, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,12 +29,12 @@ def _array(name: str, item: Any) -> Any:
 _INSERT_TRANSFERS = text(
     """
     INSERT INTO clearing.ledger_transfer (id, book, debit, credit, amount_minor, currency, purpose, business_day,
-        phase, pending_id, reference, recorded_at)
+        phase, pending_id, reference, expires_on, recorded_at)
     SELECT id, book, debit, credit, amount_minor, currency, purpose, business_day, phase, NULLIF(pending_id, ''),
-        reference, :now
+        reference, expires_on, :now
     FROM unnest(:id, :book, :debit, :credit, :amount_minor, :currency, :purpose, :business_day, :phase, :pending_id,
-        :reference) AS t (id, book, debit, credit, amount_minor, currency, purpose, business_day, phase, pending_id,
-        reference)
+        :reference, :expires_on) AS t (id, book, debit, credit, amount_minor, currency, purpose, business_day, phase,
+        pending_id, reference, expires_on)
     ON CONFLICT (id) DO NOTHING
     """
 ).bindparams(
@@ -43,7 +43,7 @@ _INSERT_TRANSFERS = text(
         for name in ("id", "book", "debit", "credit", "currency", "purpose", "phase", "pending_id", "reference")
     ),
     _array("amount_minor", BigInteger),
-    _array("business_day", Date),
+    *(_array(name, Date) for name in ("business_day", "expires_on")),
 )
 
 _MOVE_COUNTERS = text(
@@ -71,7 +71,8 @@ _LOCK_ACCOUNTS = text(
 # Counters as the transfers themselves say them: what the stored counters are checked against.
 _RECOMPUTED_FROM = """
     WITH effect (phase, posted, pending) AS (
-        VALUES ('single', 1, 0), ('pending', 0, 1), ('post', 1, -1), ('void', 0, -1)),
+        VALUES ('single', 1, 0), ('pending', 0, 1), ('post', 1, -1), ('void', 0, -1),
+            ('expire', 0, -1)),
     leg AS (
         SELECT debit AS code, posted * amount_minor AS dp, 0 AS cp, pending * amount_minor AS dq, 0 AS cq
         FROM clearing.ledger_transfer JOIN effect USING (phase) WHERE book = :book {until}
@@ -160,11 +161,22 @@ async def settled(session: AsyncSession, pending_ids: Iterable[str]) -> dict[str
     return {str(pending_id): Phase(phase) for pending_id, phase in rows}
 
 
+async def expirable(session: AsyncSession, today: date) -> list[Transfer]:
+    """Every pending transfer that nobody settled by the day it expires on, in order of id."""
+    settling = _TRANSFERS.alias()
+    open_ = ~exists().where(settling.c.pending_id == TransferRow.id)
+    found = select(_TRANSFERS).where(TransferRow.expires_on <= today, open_).order_by(TransferRow.id)
+    return [_transfer(row) for row in await session.execute(found)]
+
+
 async def insert_transfers(session: AsyncSession, transfers: Sequence[Transfer], now: datetime) -> int:
     """How many were new."""
     columns: dict[str, Any] = {
         name: [getattr(t, name) for t in transfers]
-        for name in ("id", "book", "debit", "credit", "purpose", "business_day", "phase", "pending_id", "reference")
+        for name in (
+            *("id", "book", "debit", "credit", "purpose", "business_day", "phase", "pending_id", "reference"),
+            "expires_on",
+        )
     }
     columns["amount_minor"] = [t.amount.minor for t in transfers]
     columns["currency"] = [t.amount.currency for t in transfers]
@@ -219,4 +231,5 @@ def _transfer(row: Row[Any]) -> Transfer:
         phase=Phase(row.phase),
         pending_id=row.pending_id or "",
         reference=row.reference,
+        expires_on=row.expires_on,
     )

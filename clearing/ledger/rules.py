@@ -1,8 +1,8 @@
 """What the ledger accepts. Pure: a transfer and what is known of its accounts in, posted or refused out.
 
 A transfer debits one account and credits one, amount above zero, so the books cannot be out of balance. It is never
-changed: a PENDING one is posted or voided by a transfer of its own that names it, and a mistake is corrected by a new
-one. The id comes from the originator; the same id with equal content is a repeat and changes nothing.
+changed: a PENDING one is posted, voided or expired by a transfer of its own that names it, and a mistake is corrected by a
+new one. The id comes from the originator; the same id with equal content is a repeat and changes nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Phase(StrEnum):
     PENDING = "pending"  # reserves
     POST = "post"  # moves what a pending one reserved, whole
     VOID = "void"  # gives it back, whole
+    EXPIRE = "expire"  # gives it back, whole, because nobody asked for it in its time
 
 
 @unique
@@ -55,8 +56,10 @@ class Purpose(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
     """``id`` is the originator's, unique in the whole ledger. ``debit`` and ``credit`` are account codes of ``book``.
-    ``business_day`` is computed from the originating record. ``pending_id`` names the pending transfer that a POST or
-    VOID settles (same accounts and amount). ``reference`` names the thing in the world: a record, a visit, a case."""
+    ``business_day`` is computed from the originating record. ``pending_id`` names the pending transfer that a POST, VOID or
+    EXPIRE settles (same accounts and amount). ``reference`` names the thing in the world: a record, a visit, a case.
+    ``expires_on``, of a pending one: no card can execute what it reserves, and from that business day on it may be given back.
+    What a card may have executed, as a load, has none and never expires."""
 
     id: str
     book: str
@@ -68,11 +71,12 @@ class Transfer:
     phase: Phase = Phase.SINGLE
     pending_id: str = ""
     reference: str = ""
+    expires_on: date | None = None
 
 
 def settling(pending: Transfer, phase: Phase, *, id: str, business_day: date) -> Transfer:  # noqa: A002 - its name
-    """The transfer that posts or voids ``pending``."""
-    return replace(pending, id=id, business_day=business_day, phase=phase, pending_id=pending.id)
+    """The transfer that posts, voids or expires ``pending``."""
+    return replace(pending, id=id, business_day=business_day, phase=phase, pending_id=pending.id, expires_on=None)
 
 
 @unique
@@ -82,8 +86,9 @@ class Refusal(StrEnum):
     ID_MUST_BE_GIVEN = "id_must_be_given"
     AMOUNT_MUST_BE_ABOVE_ZERO = "amount_must_be_above_zero"
     ACCOUNTS_MUST_BE_DIFFERENT = "accounts_must_be_different"
-    PENDING_ID_MUST_BE_GIVEN = "pending_id_must_be_given"  # POST and VOID name what they settle
+    PENDING_ID_MUST_BE_GIVEN = "pending_id_must_be_given"  # POST, VOID and EXPIRE name what they settle
     PENDING_ID_MUST_BE_EMPTY = "pending_id_must_be_empty"  # SINGLE and PENDING settle nothing
+    EXPIRES_ON_MUST_BE_EMPTY = "expires_on_must_be_empty"  # only what is reserved can expire
     REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"  # the id is taken by a different transfer
     DEBIT_ACCOUNT_NOT_FOUND = "debit_account_not_found"
     CREDIT_ACCOUNT_NOT_FOUND = "credit_account_not_found"
@@ -91,8 +96,11 @@ class Refusal(StrEnum):
     PENDING_TRANSFER_NOT_FOUND = "pending_transfer_not_found"
     PENDING_TRANSFER_IS_NOT_PENDING = "pending_transfer_is_not_pending"
     PENDING_TRANSFER_HAS_OTHER_CONTENT = "pending_transfer_has_other_content"  # book, accounts or amount differ
+    PENDING_TRANSFER_NEVER_EXPIRES = "pending_transfer_never_expires"  # a card may have executed it
     PENDING_TRANSFER_ALREADY_POSTED = "pending_transfer_already_posted"
     PENDING_TRANSFER_ALREADY_VOIDED = "pending_transfer_already_voided"
+    PENDING_TRANSFER_ALREADY_EXPIRED = "pending_transfer_already_expired"
+    PENDING_TRANSFER_NOT_YET_EXPIRED = "pending_transfer_not_yet_expired"
     DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN = "debit_account_would_be_overdrawn"
     CREDIT_ACCOUNT_WOULD_BE_OVERDRAWN = "credit_account_would_be_overdrawn"
 
@@ -106,6 +114,7 @@ _MAY_RETRY = frozenset(
         Refusal.DEBIT_ACCOUNT_NOT_FOUND,
         Refusal.CREDIT_ACCOUNT_NOT_FOUND,
         Refusal.PENDING_TRANSFER_NOT_FOUND,
+        Refusal.PENDING_TRANSFER_NOT_YET_EXPIRED,
         Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN,
         Refusal.CREDIT_ACCOUNT_WOULD_BE_OVERDRAWN,
     }
@@ -174,16 +183,22 @@ class Refused:
 
 Decision: TypeAlias = Posted | Refused
 
-_SETTLES = frozenset({Phase.POST, Phase.VOID})
 _RESERVES_OR_MOVES = frozenset({Phase.SINGLE, Phase.PENDING})
+_ALREADY: dict[Phase, Refusal] = {
+    Phase.POST: Refusal.PENDING_TRANSFER_ALREADY_POSTED,
+    Phase.VOID: Refusal.PENDING_TRANSFER_ALREADY_VOIDED,
+    Phase.EXPIRE: Refusal.PENDING_TRANSFER_ALREADY_EXPIRED,
+}
+"""The phases that settle, and why nothing else can settle the same again."""
 
 
 def _breaks_form(t: Transfer) -> Iterable[tuple[bool, Refusal]]:
     yield not t.id, Refusal.ID_MUST_BE_GIVEN
     yield t.amount.minor <= 0, Refusal.AMOUNT_MUST_BE_ABOVE_ZERO
     yield t.debit == t.credit, Refusal.ACCOUNTS_MUST_BE_DIFFERENT
-    yield t.phase in _SETTLES and not t.pending_id, Refusal.PENDING_ID_MUST_BE_GIVEN
+    yield t.phase in _ALREADY and not t.pending_id, Refusal.PENDING_ID_MUST_BE_GIVEN
     yield t.phase in _RESERVES_OR_MOVES and bool(t.pending_id), Refusal.PENDING_ID_MUST_BE_EMPTY
+    yield t.phase is not Phase.PENDING and t.expires_on is not None, Refusal.EXPIRES_ON_MUST_BE_EMPTY
 
 
 def _breaks_accounts(t: Transfer, accounts: Accounts) -> Iterable[tuple[bool, Refusal]]:
@@ -195,21 +210,25 @@ def _breaks_accounts(t: Transfer, accounts: Accounts) -> Iterable[tuple[bool, Re
 
 
 def _breaks_pending(t: Transfer, accounts: Accounts) -> Iterable[tuple[bool, Refusal]]:
-    if t.phase not in _SETTLES:
+    if t.phase not in _ALREADY:
         return
     pending = accounts.transfers.get(t.pending_id)
-    yield pending is None, Refusal.PENDING_TRANSFER_NOT_FOUND
-    if pending is not None:
-        yield pending.phase is not Phase.PENDING, Refusal.PENDING_TRANSFER_IS_NOT_PENDING
-        yield _moved(t) != _moved(pending), Refusal.PENDING_TRANSFER_HAS_OTHER_CONTENT
-    settled = accounts.settled.get(t.pending_id)
-    yield settled is Phase.POST, Refusal.PENDING_TRANSFER_ALREADY_POSTED
-    yield settled is Phase.VOID, Refusal.PENDING_TRANSFER_ALREADY_VOIDED
+    if pending is None:
+        yield True, Refusal.PENDING_TRANSFER_NOT_FOUND
+        return
+    expires = t.phase is Phase.EXPIRE
+    yield pending.phase is not Phase.PENDING, Refusal.PENDING_TRANSFER_IS_NOT_PENDING
+    yield _moved(t) != _moved(pending), Refusal.PENDING_TRANSFER_HAS_OTHER_CONTENT
+    yield expires and pending.expires_on is None, Refusal.PENDING_TRANSFER_NEVER_EXPIRES
+    for phase, reason in _ALREADY.items():
+        yield accounts.settled.get(t.pending_id) is phase, reason
+    early = expires and pending.expires_on is not None and t.business_day < pending.expires_on
+    yield early, Refusal.PENDING_TRANSFER_NOT_YET_EXPIRED
 
 
 def _breaks_limits(t: Transfer, accounts: Accounts) -> Iterable[tuple[bool, Refusal]]:
     if t.phase not in _RESERVES_OR_MOVES:
-        return  # what is posted or voided has been counted since it was reserved
+        return  # what is settled has been counted since it was reserved
     debit, credit = accounts.standings[(t.book, t.debit)], accounts.standings[(t.book, t.credit)]
     limits = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
     reasons = Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN, Refusal.CREDIT_ACCOUNT_WOULD_BE_OVERDRAWN
@@ -246,6 +265,7 @@ _EFFECT: dict[Phase, tuple[int, int]] = {
     Phase.PENDING: (0, 1),
     Phase.POST: (1, -1),
     Phase.VOID: (0, -1),
+    Phase.EXPIRE: (0, -1),
 }
 
 
@@ -271,7 +291,7 @@ def decide_all(transfers: Iterable[Transfer], accounts: Accounts) -> tuple[list[
         decisions.append(decision)
         if isinstance(decision, Posted) and not decision.repeated:
             known[transfer.id] = transfer
-            if transfer.phase in _SETTLES:
+            if transfer.phase in _ALREADY:
                 settled[transfer.pending_id] = transfer.phase
             for code, change in zip((transfer.debit, transfer.credit), effect(transfer), strict=True):
                 old = standings[(transfer.book, code)]

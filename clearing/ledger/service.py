@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from clearing.ledger.rules import (
     Accounts,
     Counters,
     Decision,
+    Phase,
     Posted,
     Refused,
     Standing,
@@ -30,6 +31,7 @@ from clearing.ledger.rules import (
     added,
     decide_all,
     effect,
+    settling,
 )
 from clearing.ledger.sheet import position_of_float
 from clearing.ledger.tables import AccountRow, LinkRow
@@ -100,6 +102,17 @@ async def post_columns(session: AsyncSession, table: pa.Table, *, now: datetime)
         return np.zeros(len(given), dtype=np.bool_)
     posted = await _post_each(session, transfers_of(given), now)
     return np.fromiter((each.repeated for each in posted), dtype=np.bool_, count=len(given))
+
+
+async def expire(session: AsyncSession, *, today: date, now: datetime) -> list[Posted]:
+    """Give back what pending transfers that are due on ``today`` or before still reserve. A transfer that has no
+    ``expires_on``, as a load, is not touched."""
+    due = {transfer.id: transfer for transfer in await queries.expirable(session, today)}
+    # Under the locks nobody else settles them, so what is still due then cannot be refused.
+    await queries.lock_standings(session, {(t.book, code) for t in due.values() for code in (t.debit, t.credit)})
+    still = [transfer for transfer in await queries.expirable(session, today) if transfer.id in due]
+    expiring = [settling(t, Phase.EXPIRE, id=f"{t.id}:expired", business_day=today) for t in still]
+    return await post(session, expiring, now=now)
 
 
 async def _stored_whole(session: AsyncSession, table: pa.Table, now: datetime) -> bool:

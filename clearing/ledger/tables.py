@@ -56,11 +56,15 @@ class TransferRow(Base):
         CheckConstraint("id <> ''", name="id_given"),
         CheckConstraint("amount_minor > 0", name="amount_above_zero"),
         CheckConstraint("debit <> credit", name="accounts_different"),
-        CheckConstraint("phase IN ('single', 'pending', 'post', 'void')", name="phase_known"),
-        CheckConstraint("(phase IN ('post', 'void')) = (pending_id IS NOT NULL)", name="settles_what_it_names"),
+        CheckConstraint("phase IN ('single', 'pending', 'post', 'void', 'expire')", name="phase_known"),
+        CheckConstraint(
+            "(phase IN ('post', 'void', 'expire')) = (pending_id IS NOT NULL)", name="settles_what_it_names"
+        ),
+        CheckConstraint("expires_on IS NULL OR phase = 'pending'", name="only_pending_expires"),
         Index(
             "ledger_transfer_settled_once", "pending_id", unique=True, postgresql_where=text("pending_id IS NOT NULL")
         ),
+        Index("ledger_transfer_expiring", "expires_on", postgresql_where=text("expires_on IS NOT NULL")),
         Index("ledger_transfer_by_book", "book", "business_day"),
     )
 
@@ -75,6 +79,7 @@ class TransferRow(Base):
     phase: Mapped[str]
     pending_id: Mapped[str | None] = mapped_column(ForeignKey("clearing.ledger_transfer.id"))
     reference: Mapped[str]
+    expires_on: Mapped[date | None]
     recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice.database import Database, prepare
 from backoffice.migration import upgrade
 from clearing.ledger.accounts import Kind, account, code
-from clearing.ledger.rules import Purpose, Transfer
+from clearing.ledger.rules import Phase, Purpose, Transfer, settling
 from clearing.ledger.service import (
     ConcurrentRepeat,
     TransfersRefused,
     balances,
     close_chain,
+    expire,
     open_accounts,
     post,
     verify,
@@ -120,6 +123,74 @@ async def test_sets_in_opposite_order_do_not_lock_each_other_out(database: Datab
     for _ in range(5):
         answers = await together(database, *sets)
         assert all(isinstance(answer, list) for answer in answers), answers
+    await sound(database, name)
+
+
+CHART = [AGENT, VALUE, *OPERATORS]
+
+
+def random_set(name: str, number: int, source: random.Random) -> list[Transfer]:
+    """Between any accounts of the book, in any order; the agent may be asked for more than it has."""
+    transfers = []
+    for n in range(source.randint(1, 12)):
+        debit, credit = source.sample(CHART, 2)
+        transfers.append(transfer(name, f"{number}-{n}", debit, credit, source.randint(1, 40)))
+    return transfers
+
+
+@pytest.mark.parametrize("large_set", [1, 10**9], ids=["as columns", "one by one"])
+async def test_many_sets_over_overlapping_accounts_all_come_through(
+    database: Database, monkeypatch: pytest.MonkeyPatch, large_set: int
+) -> None:
+    monkeypatch.setattr("clearing.ledger.service.LARGE_SET", large_set)
+    name = await book(database, f"many{large_set}", 30)
+    source = random.Random(7)
+    sets = [random_set(name, number, source) for number in range(60)]
+    answers = await together(database, *(posting(*each) for each in sets))
+    assert all(isinstance(answer, list | TransfersRefused) for answer in answers), answers  # no deadlock
+    accepted = [t for each, answer in zip(sets, answers, strict=True) if isinstance(answer, list) for t in each]
+    assert 0 < len(accepted) < sum(map(len, sets))
+    async with database.reading() as session:
+        counters = {s.account.code: s.counters for s in await balances(session, name)}
+    for account_code in CHART:
+        debits, credits_ = (
+            sum(t.amount.minor for t in accepted if getattr(t, side) == account_code) for side in ("debit", "credit")
+        )
+        assert counters[account_code] == (debits, credits_ + 30 * (account_code == AGENT), 0, 0)
+    assert counters[AGENT].debits_posted <= counters[AGENT].credits_posted
+    await sound(database, name)
+
+
+@pytest.mark.parametrize("large_set", [1, 10**9], ids=["as columns", "one by one"])
+async def test_one_set_sent_by_many_at_the_same_moment_is_posted_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, large_set: int
+) -> None:
+    monkeypatch.setattr("clearing.ledger.service.LARGE_SET", large_set)
+    name = await book(database, f"same{large_set}", 300)
+    fares = [transfer(name, f"f{n}", VALUE, OPERATORS[n % 3], 5) for n in range(30)]
+    answers = await together(database, *(posting(*fares[n:], *fares[:n]) for n in range(6)))
+    assert sorted(sum(posted.repeated for posted in answer) for answer in answers) == [0, 30, 30, 30, 30, 30]
+    await sound(database, name)
+
+
+async def test_a_reservation_posted_while_it_expires_does_one_of_both(database: Database) -> None:
+    name = await book(database, "expiry", 1000)
+    kept = [
+        replace(transfer(name, f"r{n}", AGENT, VALUE, 10), phase=Phase.PENDING, expires_on=date(2026, 9, 15))
+        for n in range(6)
+    ]
+    await committed(database, posting(*kept))
+    posts = [
+        posting(settling(each, Phase.POST, id=f"{each.id}/post", business_day=each.business_day)) for each in kept[:3]
+    ]
+    expiring = [lambda session: expire(session, today=date(2026, 9, 15), now=NOW)] * 3
+    answers = await together(database, *posts, *expiring)
+    assert all(isinstance(answer, list | TransfersRefused) for answer in answers), answers
+    posted = sum(isinstance(answer, list) for answer in answers[:3])
+    assert sum(len(answer) for answer in answers[3:]) == 6 - posted
+    async with database.reading() as session:
+        counters = {s.account.code: s.counters for s in await balances(session, name)}
+    assert counters[AGENT] == (10 * posted, 1000, 0, 0)
     await sound(database, name)
 
 

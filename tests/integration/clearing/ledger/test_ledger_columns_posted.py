@@ -64,6 +64,8 @@ UNUSUAL = st.sampled_from(
         replace(BEFORE[0], reference="another"),
         settling(PENDING, Phase.POST, id="post", business_day=DAY),
         settling(PENDING, Phase.VOID, id="void", business_day=DAY),
+        settling(PENDING, Phase.EXPIRE, id="expire", business_day=DAY),
+        transfer("expiring", AGENT, VALUE, 10, phase=Phase.PENDING, expires_on=DAY),
         transfer("missing", "fees", VALUE, 1),
         transfer("reserve", AGENT, VALUE, 60, phase=Phase.PENDING),
     ]
@@ -83,7 +85,7 @@ async def ledger(clearing_session: AsyncSession) -> AsyncSession:
 
 
 @given(transfers=SETS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_both_ways_decide_as_the_rules_do(ledger: AsyncSession, transfers: list[Transfer]) -> None:
     start = decide_all(BEFORE, Accounts({(a.book, a.code): Standing(a) for a in CHART}))[1]
     decisions, after = decide_all(transfers, start)

@@ -22,6 +22,7 @@ from clearing.ledger.service import (
     balances,
     chain_faults,
     close_chain,
+    expire,
     open_account,
     open_accounts,
     post,
@@ -164,7 +165,7 @@ async def test_the_service_may_not_change_what_was_written(ledger: AsyncSession,
         await ledger.execute(text(statement))
 
 
-_ROW = {"id": "x", "debit": AGENT, "credit": VALUE, "amount": 1, "phase": "single", "pending": None}
+_ROW = {"id": "x", "debit": AGENT, "credit": VALUE, "amount": 1, "phase": "single", "pending": None, "expires": None}
 
 
 @pytest.mark.parametrize(
@@ -176,15 +177,18 @@ _ROW = {"id": "x", "debit": AGENT, "credit": VALUE, "amount": 1, "phase": "singl
         ({"credit": AGENT}, "accounts_different"),
         ({"phase": "post"}, "settles_what_it_names"),
         ({"pending": "prefund"}, "settles_what_it_names"),
+        ({"phase": "expire"}, "settles_what_it_names"),
         ({"phase": "later"}, "phase_known"),
+        ({"expires": DAY}, "only_pending_expires"),
         ({"phase": "post", "pending": "nothing"}, "fk_ledger_transfer"),
         ({"id": "prefund"}, "pk_ledger_transfer"),
     ],
 )
 async def test_the_database_repeats_the_rules(ledger: AsyncSession, fields: dict[str, Any], constraint: str) -> None:
     insert = text(
-        "INSERT INTO clearing.ledger_transfer VALUES (:id, 'transit', :debit, :credit, :amount, 'CNY', 'load',"
-        " '2026-09-15', :phase, :pending, '', now())"
+        "INSERT INTO clearing.ledger_transfer (id, book, debit, credit, amount_minor, currency, purpose, business_day,"
+        " phase, pending_id, reference, recorded_at, expires_on) VALUES (:id, 'transit', :debit, :credit, :amount, 'CNY',"
+        " 'load', '2026-09-15', :phase, :pending, '', now(), :expires)"
     )
     with pytest.raises(IntegrityError, match=constraint):
         await ledger.execute(insert, {**_ROW, **fields})
@@ -225,6 +229,31 @@ async def test_an_id_stored_meanwhile_by_somebody_else_is_told(
     monkeypatch.setattr(queries, "transfers_by_id", not_seen)
     with pytest.raises(ConcurrentRepeat):
         await post(ledger, [taken], now=NOW)
+
+
+async def test_what_is_due_expires_once_and_nothing_else_does(ledger: AsyncSession) -> None:
+    load = transfer("load", AGENT, VALUE, 100, phase=Phase.PENDING)
+    due, later, posted = (
+        transfer(name, AGENT, VALUE, 100, phase=Phase.PENDING, expires_on=DAY + timedelta(days=days))
+        for name, days in (("due", 0), ("later", 2), ("posted", 0))
+    )
+    settled = settling(posted, Phase.POST, id="posted/post", business_day=DAY)
+    await post(ledger, [load, due, later, posted, settled], now=NOW)
+    gone = settling(due, Phase.EXPIRE, id="due:expired", business_day=DAY + timedelta(days=1))
+    assert await expire(ledger, today=gone.business_day, now=NOW) == [Posted(gone)]
+    assert await expire(ledger, today=gone.business_day, now=NOW) == []
+    assert await counters(ledger, AGENT) == Counters(100, 1000, 200, 0)
+    assert await queries.transfers_by_id(ledger, ["due", "due:expired"]) == {"due": due, "due:expired": gone}
+    assert await verify(ledger, TRANSIT) == []
+
+
+async def test_an_expired_reservation_is_chained_like_any_other(ledger: AsyncSession) -> None:
+    due = transfer("due", AGENT, VALUE, 100, phase=Phase.PENDING, expires_on=DAY)
+    await post(ledger, [due], now=NOW)
+    await expire(ledger, today=DAY, now=NOW)
+    links = await close_chain(ledger, TRANSIT, 1)
+    assert await chain_faults(ledger, TRANSIT) == (links[-1], [])
+    assert {link.transfer_id for link in links} == {"prefund", "due", "due:expired"}
 
 
 async def test_what_stood_on_an_account_at_a_time_in_the_past(ledger: AsyncSession) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -27,6 +27,7 @@ from clearing.ledger.sheet import position_of_float
 from rulebook.money import Amount
 
 DAY = date(2026, 9, 15)
+DAYS = [DAY, DAY + timedelta(days=1)]
 CHART = [
     account(TRANSIT, Kind.FLOAT_AT_BANK),
     account(TRANSIT, Kind.VALUE_ON_CARDS),
@@ -69,11 +70,13 @@ class PlainLedger:
         return self.moved(of.code, other) + of.limit_minor - self.moved(of.code, side) - self.reserved(of.code, side)
 
     def accepts(self, t: Transfer) -> bool:
-        """A new id; the pending one of POST and VOID is known to be there."""
+        """A new id; the pending one of POST, VOID and EXPIRE is known to be there."""
         if t.amount.minor <= 0 or t.debit == t.credit:
             return False
-        if t.phase in (Phase.POST, Phase.VOID):
-            return self.settlement(t.pending_id) is None
+        if t.phase in (Phase.POST, Phase.VOID, Phase.EXPIRE):
+            expires_on = self.rows[t.pending_id].expires_on
+            due = t.phase is not Phase.EXPIRE or (expires_on is not None and expires_on <= t.business_day)
+            return due and self.settlement(t.pending_id) is None
         by_code = {a.code: a for a in CHART}
         return (
             self.room(by_code[t.debit], "debit") >= t.amount.minor
@@ -95,7 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
         (decision,), self.accounts = decide_all([transfer], self.accounts)
         return decision
 
-    def new(self, debit: str, credit: str, minor: int, phase: Phase) -> Transfer:
+    def new(self, debit: str, credit: str, minor: int, phase: Phase, expires_on: date | None = None) -> Transfer:
         self.count += 1
         return Transfer(
             id=f"t{self.count}",
@@ -106,6 +109,7 @@ class LedgerMachine(RuleBasedStateMachine):
             purpose=Purpose.ADJUSTMENT,
             business_day=DAY,
             phase=phase,
+            expires_on=expires_on,
         )
 
     def expect(self, transfer: Transfer) -> bool:
@@ -128,16 +132,16 @@ class LedgerMachine(RuleBasedStateMachine):
         transfer = self.new(debit, credit, minor, Phase.SINGLE)
         return transfer if self.expect(transfer) else multiple()
 
-    @rule(target=reserved, debit=codes, credit=codes, minor=amounts)
-    def reserve(self, debit: str, credit: str, minor: int) -> object:
-        transfer = self.new(debit, credit, minor, Phase.PENDING)
+    @rule(target=reserved, debit=codes, credit=codes, minor=amounts, expires_on=st.sampled_from([None, *DAYS]))
+    def reserve(self, debit: str, credit: str, minor: int, expires_on: date | None) -> object:
+        transfer = self.new(debit, credit, minor, Phase.PENDING, expires_on)
         return transfer if self.expect(transfer) else multiple()
 
-    @rule(pending=reserved, phase=st.sampled_from([Phase.POST, Phase.VOID]))
-    def settle(self, pending: Transfer, phase: Phase) -> None:
-        """The first settlement of a pending transfer is accepted, every other refused."""
+    @rule(pending=reserved, phase=st.sampled_from([Phase.POST, Phase.VOID, Phase.EXPIRE]), day=st.sampled_from(DAYS))
+    def settle(self, pending: Transfer, phase: Phase, day: date) -> None:
+        """The first settlement of a pending transfer is accepted, every other refused; it expires only in its time."""
         self.count += 1
-        self.expect(settling(pending, phase, id=f"t{self.count}", business_day=DAY))
+        self.expect(settling(pending, phase, id=f"t{self.count}", business_day=day))
 
     @rule(transfer=sent)
     def repeat(self, transfer: Transfer) -> None:

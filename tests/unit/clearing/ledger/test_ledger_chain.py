@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.ledger.chain import GENESIS, Link, canonical, chain
+from clearing.ledger.chain import GENESIS, Link, canonical, chain, read_back
 from clearing.ledger.rules import Phase, Purpose, Transfer
 from rulebook.money import Amount
 
@@ -33,6 +34,18 @@ def test_the_canonical_form_is_fixed() -> None:
         b'"currency":"CNY","debit":"value-on-cards","id":"a","pending_id":"","phase":"single","purpose":"fare",'
         b'"reference":""}'
     )
+
+
+def test_the_day_of_expiry_stands_in_the_canonical_form_only_where_there_is_one() -> None:
+    expiring = replace(ONE, phase=Phase.PENDING, expires_on=date(2026, 9, 18))
+    assert canonical(expiring) == (
+        canonical(ONE).replace(b'"id"', b'"expires_on":"2026-09-18","id"').replace(b"single", b"pending")
+    )
+
+
+@pytest.mark.parametrize("transfer", [ONE, replace(ONE, phase=Phase.PENDING, expires_on=date(2026, 9, 18))])
+def test_the_canonical_form_is_read_back(transfer: Transfer) -> None:
+    assert read_back(json.loads(canonical(transfer))) == transfer
 
 
 def test_a_link_hashes_the_one_before_and_the_transfer() -> None:

@@ -67,6 +67,7 @@ ANY = st.builds(
     phase=st.sampled_from([Phase.SINGLE] * 9 + list(Phase)),
     pending_id=st.sampled_from(["", "", "", "p"]),
     reference=st.text(max_size=5),
+    expires_on=st.none() | st.dates(),
 )
 PAIRS = [(VALUE, OPERATOR), (AGENT, VALUE), (LIMITED, VALUE), (OPERATOR, FLOAT)]
 
@@ -120,6 +121,7 @@ def test_simple_transfers_within_every_limit_are_plain(transfers: list[Transfer]
         {"credit": VALUE},
         {"phase": Phase.PENDING},
         {"phase": Phase.POST, "pending_id": "p"},
+        {"expires_on": DAY},
         {"pending_id": "p"},
         {"debit": "fees"},
         {"credit": "fees"},

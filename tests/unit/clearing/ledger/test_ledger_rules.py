@@ -55,7 +55,9 @@ LOAD = Transfer(
 )
 PENDING = replace(LOAD, id="pending", phase=Phase.PENDING)
 POST = settling(PENDING, Phase.POST, id="post", business_day=DAY)
-STORED = {PENDING.id: PENDING, "old": replace(LOAD, id="old")}
+EXPIRING = replace(PENDING, id="expiring", expires_on=DAY)
+EXPIRE = settling(EXPIRING, Phase.EXPIRE, id="expire", business_day=DAY)
+STORED = {PENDING.id: PENDING, EXPIRING.id: EXPIRING, "old": replace(LOAD, id="old")}
 
 
 def known(**changed: Any) -> Accounts:
@@ -72,6 +74,10 @@ BROKEN: list[tuple[Refusal, Transfer, dict[str, Any]]] = [
     (Refusal.PENDING_ID_MUST_BE_GIVEN, replace(POST, pending_id="", phase=Phase.VOID), {}),
     (Refusal.PENDING_ID_MUST_BE_EMPTY, replace(LOAD, pending_id="pending"), {}),
     (Refusal.PENDING_ID_MUST_BE_EMPTY, replace(PENDING, id="x", pending_id="pending"), {}),
+    (Refusal.PENDING_ID_MUST_BE_GIVEN, replace(EXPIRE, pending_id=""), {}),
+    (Refusal.EXPIRES_ON_MUST_BE_EMPTY, replace(LOAD, expires_on=DAY), {}),
+    (Refusal.EXPIRES_ON_MUST_BE_EMPTY, replace(POST, expires_on=DAY), {}),
+    (Refusal.EXPIRES_ON_MUST_BE_EMPTY, replace(EXPIRE, expires_on=DAY), {}),
     (Refusal.REPEATED_WITH_OTHER_CONTENT, replace(LOAD, id="old", amount=Amount(301)), {}),
     (Refusal.DEBIT_ACCOUNT_NOT_FOUND, replace(LOAD, debit="agent-prefunded:nobody"), {}),
     (Refusal.DEBIT_ACCOUNT_NOT_FOUND, replace(LOAD, book=medical_book("f")), {}),
@@ -82,6 +88,11 @@ BROKEN: list[tuple[Refusal, Transfer, dict[str, Any]]] = [
     (Refusal.PENDING_TRANSFER_HAS_OTHER_CONTENT, replace(POST, credit=OWED), {}),
     (Refusal.PENDING_TRANSFER_ALREADY_POSTED, POST, {"settled": {"pending": Phase.POST}}),
     (Refusal.PENDING_TRANSFER_ALREADY_VOIDED, POST, {"settled": {"pending": Phase.VOID}}),
+    (Refusal.PENDING_TRANSFER_ALREADY_VOIDED, EXPIRE, {"settled": {"expiring": Phase.VOID}}),
+    (Refusal.PENDING_TRANSFER_ALREADY_EXPIRED, POST, {"settled": {"pending": Phase.EXPIRE}}),
+    (Refusal.PENDING_TRANSFER_ALREADY_EXPIRED, EXPIRE, {"settled": {"expiring": Phase.EXPIRE}}),
+    (Refusal.PENDING_TRANSFER_NEVER_EXPIRES, replace(EXPIRE, pending_id="pending"), {}),
+    (Refusal.PENDING_TRANSFER_NOT_YET_EXPIRED, replace(EXPIRE, business_day=date(2026, 9, 14)), {}),
     (Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN, replace(LOAD, amount=Amount(1001)), {}),
     (Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN, replace(LOAD, debit=LIMITED, amount=Amount(501)), {}),
     (Refusal.CREDIT_ACCOUNT_WOULD_BE_OVERDRAWN, replace(LOAD, debit=OWED, credit=FLOAT, amount=Amount(1001)), {}),
@@ -110,6 +121,7 @@ def test_the_first_broken_rule_in_the_order_of_the_enum_is_the_answer() -> None:
         Refusal.AMOUNT_MUST_BE_ABOVE_ZERO: {"amount": Amount(0)},
         Refusal.ACCOUNTS_MUST_BE_DIFFERENT: {"debit": "nobody", "credit": "nobody"},
         Refusal.PENDING_ID_MUST_BE_EMPTY: {"pending_id": "x"},
+        Refusal.EXPIRES_ON_MUST_BE_EMPTY: {"expires_on": DAY},
         Refusal.REPEATED_WITH_OTHER_CONTENT: {"id": "old"},
         Refusal.DEBIT_ACCOUNT_NOT_FOUND: {"debit": "nobody"},
         Refusal.CREDIT_ACCOUNT_NOT_FOUND: {"credit": "nowhere"},
@@ -122,9 +134,11 @@ def test_the_first_broken_rule_in_the_order_of_the_enum_is_the_answer() -> None:
         assert decide(broken, known()) == Refused(broken, min(one, two, key=order.index))
 
 
-@pytest.mark.parametrize("changed", ["debit", "credit", "amount", "purpose", "business_day", "reference", "phase"])
+@pytest.mark.parametrize(
+    "changed", ["debit", "credit", "amount", "purpose", "business_day", "reference", "phase", "expires_on"]
+)
 def test_a_repeat_is_compared_in_every_field(changed: str) -> None:
-    other = {
+    other: dict[str, Any] = {
         "debit": OWED,
         "credit": OWED,
         "amount": Amount(1),
@@ -132,8 +146,9 @@ def test_a_repeat_is_compared_in_every_field(changed: str) -> None:
         "business_day": date(2026, 9, 16),
         "reference": "r",
         "phase": Phase.PENDING,
+        "expires_on": date(2026, 9, 16),
     }
-    repeat = replace(LOAD, id="old", **{changed: other[changed]})
+    repeat = replace(EXPIRING if changed == "expires_on" else STORED["old"], **{changed: other[changed]})
     assert decide(repeat, known()) == Refused(repeat, Refusal.REPEATED_WITH_OTHER_CONTENT)
 
 
@@ -171,6 +186,22 @@ def test_what_is_voided_can_be_spent() -> None:
     assert after.standings[TRANSIT, AGENT].counters == Counters(1000, 1000, 0, 0)
 
 
+@pytest.mark.parametrize("day", [DAY, date(2026, 9, 30)], ids=["on the day", "later"])
+def test_what_expired_can_be_spent(day: date) -> None:
+    first = replace(LOAD, id="a", phase=Phase.PENDING, amount=Amount(1000), expires_on=DAY)
+    expired = settling(first, Phase.EXPIRE, id="a/expired", business_day=day)
+    again = replace(LOAD, id="b", amount=Amount(1000))
+    decisions, after = decide_all([first, expired, again], known())
+    assert decisions == [Posted(first), Posted(expired), Posted(again)]
+    assert after.standings[TRANSIT, AGENT].counters == Counters(1000, 1000, 0, 0)
+
+
+@pytest.mark.parametrize("phase", [Phase.POST, Phase.VOID])
+def test_until_somebody_lets_it_expire_it_can_be_settled(phase: Phase) -> None:
+    late = settling(EXPIRING, phase, id="late", business_day=date(2026, 9, 30))
+    assert decide(late, known()) == Posted(late)
+
+
 def test_money_that_is_only_pending_covers_nothing() -> None:
     coming = replace(LOAD, id="in", debit=FLOAT, credit=AGENT, phase=Phase.PENDING, amount=Amount(500))
     spending = replace(LOAD, amount=Amount(1001))
@@ -190,6 +221,7 @@ def test_a_retry_helps_where_the_books_may_change_and_not_where_the_transfer_is_
         Refusal.DEBIT_ACCOUNT_NOT_FOUND,
         Refusal.CREDIT_ACCOUNT_NOT_FOUND,
         Refusal.PENDING_TRANSFER_NOT_FOUND,
+        Refusal.PENDING_TRANSFER_NOT_YET_EXPIRED,
         Refusal.DEBIT_ACCOUNT_WOULD_BE_OVERDRAWN,
         Refusal.CREDIT_ACCOUNT_WOULD_BE_OVERDRAWN,
     }
