@@ -18,6 +18,8 @@ from clearing.verification.tac_columns import Flags, TacColumns, messages, too_w
 Octets: TypeAlias = NDArray[np.uint8]
 
 KEY_LENGTH = 16
+PIECE = 65_536
+"""Records at once: enough for every kernel, little enough that the same memory serves again."""
 
 
 def right_tacs(columns: TacColumns, keys: Octets, kernels: Kernels = FASTEST) -> Flags:
@@ -53,7 +55,7 @@ def _check_shapes(columns: TacColumns, keys: Octets) -> None:
 
 
 def _possible(columns: TacColumns, keys: Octets) -> Flags:
-    halves = _halves(keys)
+    halves = keys.view(np.uint64)
     possible: Flags = (halves[:, 0] | halves[:, 1]) != 0
     for wide in too_wide(columns).values():
         possible &= ~wide
@@ -62,13 +64,18 @@ def _possible(columns: TacColumns, keys: Octets) -> Flags:
 
 def _made(columns: TacColumns, keys: Octets, kernels: Kernels) -> Words:
     made = np.empty(len(keys), dtype=np.uint64)
+    for start in range(0, len(keys), PIECE):
+        piece = slice(start, start + PIECE)
+        _make(made[piece], columns.rows(piece), keys[piece], kernels)
+    return made
+
+
+def _make(made: Words, columns: TacColumns, keys: Octets, kernels: Kernels) -> None:
     for algorithm, load, rows in _groups(columns):
-        of = TacColumns(**{name: column[rows] for name, column in columns._asdict().items()})
         some = keys[rows]
-        made[rows] = _macs(of, some, kernels[algorithm], algorithm, load)
+        made[rows] = _macs(columns.rows(rows), some, kernels[algorithm], algorithm, load)
         if not isinstance(rows, slice):
             some[:] = 0  # a copy
-    return made
 
 
 def _groups(columns: TacColumns) -> Iterator[tuple[Algorithm, bool, Rows]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clearing.verification.algorithms import Rows
 from clearing.verification.kernels.kernel import Words
 
 Numbers: TypeAlias = NDArray[np.int64]
@@ -30,6 +31,10 @@ class TacColumns(NamedTuple):
     balance_before: Numbers
     tac: Numbers
 
+    def rows(self, which: Rows) -> TacColumns:
+        """Some of them; a slice is not copied."""
+        return TacColumns(**{name: column[which] for name, column in self._asdict().items()})
+
 
 FIELD_BITS = {
     "algorithm": 8,
@@ -44,6 +49,9 @@ FIELD_BITS = {
 }
 """A value below 0 or with more bits was never in a record."""
 
+PIECE = 8192
+"""Records laid out at once: what comes between is in the processor's cache."""
+
 _8, _16, _24, _32, _40, _48, _56 = (np.uint64(bits) for bits in range(8, 64, 8))
 _MASK_8, _MASK_16, _MASK_24, _MASK_32, _MASK_48 = (np.uint64((1 << bits) - 1) for bits in (8, 16, 24, 32, 48))
 _PADDING = np.uint64(0x80)  # 80, then 00 to whole blocks (standards.md §2.2)
@@ -55,7 +63,7 @@ def too_wide(of: TacColumns) -> dict[str, Flags]:
 
 
 def _too_wide(column: Numbers, bits: int) -> Flags | None:
-    if not len(column) or (column.min() >= 0 and int(column.max()) >> bits == 0):
+    if int(np.bitwise_or.reduce(column)) >> bits == 0:
         return None
     wide: Flags = (column < 0) | (column.astype(np.int64) >> bits != 0)
     return wide
@@ -88,16 +96,19 @@ def _load(of: TacColumns) -> list[Words]:
     ]
 
 
+_WORDS = {False: 3, True: 4}
 _LAYOUTS: dict[bool, Callable[[TacColumns], list[Words]]] = {False: _purchase, True: _load}
 
 
 def messages(of: TacColumns, *, load: bool, block: int) -> Words:
     """(words, n): the padded messages of purchases or of loads in whole blocks of ``block`` bytes."""
-    words = _LAYOUTS[load](of)
-    of_block = block // 8
-    laid_out = np.zeros((-(-len(words) // of_block) * of_block, len(of.amount)), dtype=np.uint64)
-    for row, word in enumerate(words):
-        laid_out[row] = word
+    of_block, count = block // 8, len(of.amount)
+    laid_out = np.zeros((-(-_WORDS[load] // of_block) * of_block, count), dtype=np.uint64)
+    for start in range(0, count, PIECE):
+        piece = slice(start, start + PIECE)
+        words = _LAYOUTS[load](of.rows(piece))
+        for row, word in enumerate(words):
+            laid_out[row, piece] = word
     return laid_out
 
 
