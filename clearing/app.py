@@ -23,6 +23,11 @@ from clearing.benefits import pages as medical_pages
 from clearing.cases import api as cases
 from clearing.demonstration import ACCOUNTS, ROLES
 from clearing.devices import api as devices
+from clearing.devices import pages as device_pages
+from clearing.devices import parameters_api, publishing_api
+from clearing.devices.key_change import ensure_key
+from clearing.devices.parameter_keys import keys_in
+from clearing.devices.publishing import adopt_published
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.intake import api as intake
@@ -56,6 +61,7 @@ PAGES = (
     Page("/settlement", "资金结算", "Settlement"),
     Page("/bank", "银行账户", "Bank"),
     Page("/devices", "终端", "Devices"),
+    Page("/publishing", "参数发布", "Parameters"),
     Page("/open-taps", "挂账交易", "Open taps"),
     Page("/cases", "案件", "Cases"),
     Page("/documents", "合同与协议", "Contracts"),
@@ -119,6 +125,8 @@ def create_app(
     app.state.runs = Runs()
     for word in (
         devices,
+        parameters_api,
+        publishing_api,
         facts,
         intake,
         loads,
@@ -128,6 +136,7 @@ def create_app(
         adjustments,
         reconciliation,
         pages,
+        device_pages,
         documents,
         document_pages,
         medical_pages,
@@ -152,6 +161,8 @@ async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff
     async with service.database.transaction() as session:
         await publish_city(session, city, now=now)
         await publish_tariff(session, tariff, now=now)
+        await adopt_published(session)
+        await ensure_key(session, keys_in(service.settings.data_folder), now=now)
         await ensure_open(session, now=now)
         for name, password in staff.items():
             await service.accounts.seed(session, name, password, ROLES)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.devices.rules import DeviceState
-from clearing.devices.tables import DeviceRow
+from clearing.devices.life import Absence
+from clearing.devices.tables import DeviceAbsenceRow, DeviceRow, DeviceStepRow
 from clearing.verification.context import KnownDevice
 from rulebook.messages.devices import DeviceKind
 
@@ -19,13 +19,13 @@ async def devices(session: AsyncSession) -> Sequence[DeviceRow]:
 
 
 async def known_devices(session: AsyncSession) -> dict[str, KnownDevice]:
-    """Those that have been enrolled, lost ones too."""
+    """Those that have been enrolled, lost and decommissioned ones too."""
     rows = await devices(session)
-    return {row.device: known(row) for row in rows if row.state != DeviceState.INVITED}
+    return {row.device: known(row) for row in rows if row.public_key is not None}
 
 
 def known(row: DeviceRow) -> KnownDevice:
-    """Of an enrolled device."""
+    """Of a device that has been enrolled. What it does after its end counts as little as after its loss."""
     assert row.sam_serial is not None
     assert row.terminal_number is not None
     return KnownDevice(
@@ -34,5 +34,23 @@ def known(row: DeviceRow) -> KnownDevice:
         operator=row.operator,
         sam_serial=row.sam_serial,
         terminal_number=row.terminal_number,
-        lost_at=row.lost_at,
+        lost_at=row.lost_at or row.decommissioned_at,
     )
+
+
+async def absences(session: AsyncSession) -> dict[str, tuple[Absence, ...]]:
+    """By device, when it was lost: absences that have ended, then the one that has not."""
+    ended = await session.scalars(select(DeviceAbsenceRow).order_by(DeviceAbsenceRow.lost_at))
+    found: dict[str, tuple[Absence, ...]] = {}
+    for row in ended:
+        found[row.device] = (*found.get(row.device, ()), Absence(row.lost_at, row.back_at))
+    for device, one in (await known_devices(session)).items():
+        if one.lost_at is not None:
+            found[device] = (*found.get(device, ()), Absence(one.lost_at))
+    return found
+
+
+async def steps(session: AsyncSession, device: str) -> Sequence[DeviceStepRow]:
+    """What was done about a device, in order."""
+    found = select(DeviceStepRow).where(DeviceStepRow.device == device)
+    return (await session.scalars(found.order_by(DeviceStepRow.number))).all()

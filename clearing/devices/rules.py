@@ -11,16 +11,10 @@ from enum import StrEnum, unique
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from clearing.devices.life import DeviceState
 from clearing.participants.rules import Role
 from rulebook.messages.devices import DeviceEnrolment, DeviceKind
 from rulebook.messages.facts import SamFact, SamState
-
-
-@unique
-class DeviceState(StrEnum):
-    INVITED = "invited"
-    ENROLLED = "enrolled"
-    LOST = "lost"
 
 
 @unique
@@ -31,6 +25,8 @@ class EnrolmentRefusal(StrEnum):
     CODE_WRONG = "code_wrong"
     SIGNATURE_WRONG = "signature_wrong"
     DEVICE_LOST = "device_lost"
+    DEVICE_DECOMMISSIONED = "device_decommissioned"
+    KEY_WAS_LOST = "key_was_lost"
     ENROLLED_WITH_OTHER_CONTENT = "enrolled_with_other_content"
     SAM_UNKNOWN = "sam_unknown"
     SAM_NOT_OF_DEVICE = "sam_not_of_device"
@@ -48,7 +44,9 @@ EXPLANATIONS: dict[EnrolmentRefusal, str] = {
     EnrolmentRefusal.DEVICE_NOT_INVITED: "no such device is announced; staff announce it first",
     EnrolmentRefusal.CODE_WRONG: "the code is not the one given for this device; ask staff for it",
     EnrolmentRefusal.SIGNATURE_WRONG: "the signature is not the public key's over device, code, key and PSAM",
-    EnrolmentRefusal.DEVICE_LOST: "the device was reported lost; announce a new one",
+    EnrolmentRefusal.DEVICE_LOST: "the device was reported lost; two persons say that it is found, then enrol it",
+    EnrolmentRefusal.DEVICE_DECOMMISSIONED: "the device has ended; announce another one under a new name",
+    EnrolmentRefusal.KEY_WAS_LOST: "the key was away with the device; make a new one on the device",
     EnrolmentRefusal.ENROLLED_WITH_OTHER_CONTENT: "the code was used already, with another key or PSAM",
     EnrolmentRefusal.SAM_UNKNOWN: "the feed has not told of this PSAM; pull the feed or personalise it first",
     EnrolmentRefusal.SAM_NOT_OF_DEVICE: "issuing has not bound this PSAM to this device and operator",
@@ -90,6 +88,9 @@ def _checks(
     signed = is_signed(enrolment.public_key, enrolment.signature, enrolment.signed_bytes())
     yield not signed, EnrolmentRefusal.SIGNATURE_WRONG
     yield invited.state is DeviceState.LOST, EnrolmentRefusal.DEVICE_LOST
+    yield invited.state is DeviceState.DECOMMISSIONED, EnrolmentRefusal.DEVICE_DECOMMISSIONED
+    same_key = invited.state is DeviceState.RETURNING and enrolment.public_key == invited.public_key
+    yield same_key, EnrolmentRefusal.KEY_WAS_LOST
     given = (enrolment.public_key, enrolment.sam_serial, enrolment.terminal_number)
     stored = (invited.public_key, invited.sam_serial, invited.terminal_number)
     repeated = invited.state is DeviceState.ENROLLED

@@ -122,14 +122,6 @@ async def close(
     return here.page(request, "close.html", window=row, view=view, names=names, staff=staff)
 
 
-@router.get("/devices")
-async def device_list(request: Request, _: StaffDep, here: ServiceDep) -> Response:
-    async with here.database.reading() as session:
-        rows = await devices(session)
-        names = await _names(session)
-    return here.page(request, "devices.html", devices=rows, names=names)
-
-
 @router.get("/loads")
 async def loads(request: Request, _: StaffDep, here: ServiceDep, moment: Now) -> Response:
     """By agent until the declared number of days has passed, then by the book's keeper."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Any
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
 
 from rulebook.messages.base import Hex, Message
+
+Counted: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @unique
@@ -48,6 +52,35 @@ class DeviceEnrolment(Message):
         return self.device.encode() + self.code.encode() + self.public_key + self.sam_serial + self.terminal_number
 
 
+class ParameterKey(Message):
+    """A public key of clearing (Ed25519, 32 bytes) by which devices know its statements. Numbers rise by one."""
+
+    number: Annotated[int, Field(ge=1)]
+    public: Annotated[Hex, Field(min_length=32, max_length=32)]
+
+
+class DeviceEnrolled(Message):
+    """The keys the device trusts from now on, and no other: the one that signs, and the next one where it is announced."""
+
+    parameter_keys: Annotated[list[ParameterKey], Field(min_length=1, max_length=2)]
+
+
+class DeviceHealth(Message):
+    """What a device says of itself. ``clock_drift_ms``: its clock less clearing's when it last took a statement from the
+    network (None: never). ``parameter_key``: the newest of clearing's keys that it trusts. Sequences are the journal's (0: nothing yet, or no journal). ``refusal``: why it refused the last
+    parameters it was given, empty where it took them."""
+
+    software_version: Annotated[str, Field(max_length=40)]
+    tariff_version: Counted
+    list_version: Counted
+    parameter_key: Counted
+    clock_drift_ms: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None
+    journal_last: Counted
+    journal_uploaded: Counted
+    free_bytes: Counted
+    refusal: Annotated[str, Field(max_length=200)] = ""
+
+
 class DenyEntry(Message):
     issuer: Hex
     serial: Hex
@@ -55,7 +88,8 @@ class DenyEntry(Message):
 
 
 class Parameters(Message):
-    """``GET /parameters``: what a terminal works by. ``tariff`` is the document that ``rulebook.tariff`` reads."""
+    """What a terminal works by, put together from a signed statement and its parts (``rulebook.parameters``). ``tariff``
+    is the document that ``rulebook.tariff`` reads."""
 
     tariff_version: int
     tariff: dict[str, Any]

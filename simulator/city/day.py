@@ -99,7 +99,9 @@ class CityDay:
         self._clock.now = at
         for unit in self._units:
             self.diary.batches += unit.upload()
-            unit.learn(self._parameters.rules(unit.uplink, unit.parameters))
+            kept = self._parameters.fetched(unit.uplink, unit.parameters)
+            unit.learn(self._parameters.rules(kept))
+            unit.report(kept)
 
     def _reconcile(self, day: date) -> None:
         for unit in self._by_kind[DeviceKind.HOSPITAL]:

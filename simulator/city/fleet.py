@@ -26,7 +26,7 @@ from terminals.gate import Gate
 from terminals.hospital import HospitalDesk, HospitalSetup, VisitStore
 from terminals.journal import Journal
 from terminals.topup import Desk, TopUpDesk
-from terminals.uplink import DeviceKey, ParameterStore, Uplink
+from terminals.uplink import DeviceKey, Kept, ParameterStore, Uplink, health
 from terminals.validator import Validator
 
 SOFTWARE_VERSION = 1
@@ -51,6 +51,7 @@ class Unit:
     number: int
     place: Place
     sam: Sam
+    home: Path
     uplink: Uplink
     parameters: ParameterStore
     journal: Journal | None
@@ -65,6 +66,10 @@ class Unit:
         """Send what the journal has; the number of batches."""
         return 0 if self.journal is None else self.uplink.upload(self.journal)
 
+    def report(self, kept: Kept) -> None:
+        """Tell clearing how the terminal is."""
+        self.uplink.report(health(kept, self.journal, self.home, software_version=str(SOFTWARE_VERSION)))
+
 
 class ParameterReader:
     """What clearing tells a terminal, or told it last, with the tariff laid out once for all terminals of this process."""
@@ -73,8 +78,10 @@ class ParameterReader:
         self._clock = clock
         self._tariffs: dict[int, Tariff] = {}
 
-    def rules(self, uplink: Uplink, store: ParameterStore) -> Rules:
-        kept = store.current(uplink, self._clock.now)
+    def fetched(self, uplink: Uplink, store: ParameterStore) -> Kept:
+        return store.current(uplink, self._clock.now)
+
+    def rules(self, kept: Kept) -> Rules:
         version = kept.parameters.tariff_version
         if version not in self._tariffs:
             self._tariffs[version] = load_tariff(kept.parameters.tariff)
@@ -100,21 +107,25 @@ def enrolled(
         for number, (place, sam, code) in enumerate(equipment):
             home = folder / place.device
             home.mkdir(parents=True)
-            uplink = _enrol(home, place, sam, code, seed, clearing_url, client)
+            store = ParameterStore(home, place.device)
+            uplink = _enrol(home, store, sam, code, seed, clearing_url, client)
             journal = None
             if place.kind is not DeviceKind.HOSPITAL:
                 journal = stack.enter_context(Journal(home / "journal.sqlite"))
             slot = readers.sam_slot(number, sam.chip)
-            store = ParameterStore(home)
-            machine = _machine(stack, home, place, sam, slot, uplink, journal, parameter_reader.rules(uplink, store))
-            units.append(Unit(number, place, sam, uplink, store, journal, machine))
+            kept = parameter_reader.fetched(uplink, store)
+            machine = _machine(stack, home, place, sam, slot, uplink, journal, parameter_reader.rules(kept))
+            units.append(Unit(number, place, sam, home, uplink, store, journal, machine))
+            units[-1].report(kept)
         yield units
 
 
-def _enrol(home: Path, place: Place, sam: Sam, code: str, seed: int, clearing_url: str, client: httpx.Client) -> Uplink:
-    random = Random(f"{seed}:{place.device}").randbytes  # a real device asks its operating system
-    uplink = Uplink(clearing_url, DeviceKey.open(home, place.device, random=random), client)
-    uplink.enrol(code, sam_serial=sam.serial, terminal_number=sam.terminal_number)
+def _enrol(
+    home: Path, store: ParameterStore, sam: Sam, code: str, seed: int, clearing_url: str, client: httpx.Client
+) -> Uplink:
+    random = Random(f"{seed}:{home.name}").randbytes  # a real device asks its operating system
+    uplink = Uplink(clearing_url, DeviceKey.open(home, home.name, random=random), client)
+    store.pin(uplink.enrol(code, sam_serial=sam.serial, terminal_number=sam.terminal_number))
     return uplink
 
 

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from clearing.demonstration import ACCOUNTS as CLEARING_ACCOUNTS
+from clearing.devices.parameter_keys import keys_in
 from issuing.counter.messages import Outcome, Result
 from issuing.demonstration import ACCOUNTS as ISSUING_ACCOUNTS
 from issuing.stock.rules import BlankKind
@@ -82,6 +83,7 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
     clock = CityClock(datetime.combine(DAY, OPENING, BUSINESS_ZONE))
     with ExitStack() as stack:
         _take(order.folder, stack)
+        keys_in(order.folder).make_test_key(order.seed)
         with progress.step("database and services"):
             services = stack.enter_context(
                 running_services(order.folder, vault=order.vault, administrator_url=order.administrator_url)

@@ -69,6 +69,13 @@ class Journal:
         """The newest record's sequence; 0 when there is none. Sequences begin with 1 and have no gap."""
         return self._last
 
+    @property
+    def uploaded_sequence(self) -> int:
+        """The newest record that clearing has acknowledged; 0 when there is none."""
+        query = "SELECT coalesce(max(last_sequence), 0) FROM batches WHERE uploaded"
+        last: int = self._database.execute(query).fetchone()[0]
+        return last
+
     def append(self, draft: Record) -> int:
         """Store ``draft`` under the next sequence and answer that sequence. Durable when it returns. Raises
         ``JournalFailed``; the next record then takes that sequence, so that there is no gap."""
@@ -100,9 +107,25 @@ class Journal:
     ) -> PendingBatch | None:
         """The oldest batch not yet acknowledged; else a new one of at most ``limit`` records, signed by ``sign`` and
         kept; None when everything is uploaded."""
-        row = self._database.execute("SELECT number, body FROM batches WHERE NOT uploaded ORDER BY number LIMIT 1")
-        if (waiting := row.fetchone()) is not None:
-            return PendingBatch(*waiting)
+        waiting = self._waiting(1)
+        return waiting[0] if waiting else self._form(device, sign, limit)
+
+    def waiting_batches(
+        self, device: str, sign: Callable[[bytes], bytes], *, limit: int = BATCH_LIMIT
+    ) -> tuple[PendingBatch, ...]:
+        """Every batch not yet acknowledged, oldest first, all records there are in one of them: what is carried away where
+        there is no network."""
+        while self._form(device, sign, limit) is not None:
+            pass
+        return self._waiting(-1)
+
+    def _waiting(self, count: int) -> tuple[PendingBatch, ...]:
+        """At most ``count``; all for -1."""
+        query = "SELECT number, body FROM batches WHERE NOT uploaded ORDER BY number LIMIT ?"
+        return tuple(PendingBatch(*row) for row in self._database.execute(query, (count,)))
+
+    def _form(self, device: str, sign: Callable[[bytes], bytes], limit: int) -> PendingBatch | None:
+        """A new batch of the oldest records that are in none, kept; None where every record is in one."""
         number, sent = self._database.execute(
             "SELECT coalesce(max(number), 0), coalesce(max(last_sequence), 0) FROM batches"
         ).fetchone()

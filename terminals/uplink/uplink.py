@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TypeVar
 
 import httpx
@@ -13,7 +10,7 @@ from pydantic import ValidationError
 
 from card_os.wire.dialogue import HostSilent
 from rulebook.messages.base import Message
-from rulebook.messages.devices import BatchReceipt, DeviceEnrolment, Parameters
+from rulebook.messages.devices import BatchReceipt, DeviceEnrolled, DeviceEnrolment, DeviceHealth
 from rulebook.messages.medical import parse, to_wire
 from rulebook.messages.problems import MEDIA_TYPE, Problem
 from terminals.journal import Journal
@@ -24,10 +21,10 @@ M = TypeVar("M", bound=Message)
 
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
-# Ours. The largest answer is a whole deny list: about 130 bytes a card, half a million cards.
+# Ours. The largest answer is a whole deny list: 27 bytes a card, two million cards.
 ANSWER_LIMIT = 64 * 1024 * 1024
 # Refusals that mean "not now" (RFC 9110 §15.5.9, RFC 8470, RFC 6585): the same request may be sent again.
-_NOT_NOW = frozenset({408, 425, 429})
+NOT_NOW = frozenset({408, 425, 429})
 
 
 class HostRefused(Exception):
@@ -38,14 +35,6 @@ class HostRefused(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Tagged:
-    """Parameters with the entity tag they came with."""
-
-    tag: str
-    parameters: Parameters
-
-
 class Uplink:
     """Every call raises ``HostSilent`` when no answer or a server error comes back (whether the host acted is unknown:
     repeat, or ask where it stands) and ``HostRefused`` when it answers no. ``client`` brings time-outs and transport."""
@@ -54,14 +43,13 @@ class Uplink:
         self._base_url = base_url.rstrip("/")
         self._key = device_key
         self._client = client
-        self._parameters: _Tagged | None = None
 
     @property
     def device(self) -> str:
         return self._key.device
 
-    def enrol(self, code: str, *, sam_serial: bytes, terminal_number: bytes) -> None:
-        """Once, with the code staff were given for this device."""
+    def enrol(self, code: str, *, sam_serial: bytes, terminal_number: bytes) -> DeviceEnrolled:
+        """Once, with the code staff were given for this device; by which keys it knows clearing from then on."""
         draft = DeviceEnrolment(
             device=self.device,
             code=code,
@@ -71,18 +59,23 @@ class Uplink:
             signature=b"",
         )
         signed = draft.model_copy(update={"signature": self._key.sign(draft.signed_bytes())})
-        self._call("POST", "/devices/enrolments", to_wire(signed), _JSON)
+        return _read(DeviceEnrolled, self._call("POST", "/devices/enrolments", to_wire(signed), _JSON))
 
-    def parameters(self) -> Parameters:
-        """Tariff and deny list as the device should work by from now on. What has not changed is not sent again
-        (RFC 9110 §13.1.2: If-None-Match)."""
-        known = self._parameters
-        response = self._call("GET", "/parameters", b"", _JSON, {"If-None-Match": known.tag} if known else {})
-        if known is not None and response.status_code == httpx.codes.NOT_MODIFIED:
-            return known.parameters
-        parameters = _read(Parameters, response)
-        self._parameters = _Tagged(response.headers["etag"], parameters) if "etag" in response.headers else None
-        return parameters
+    def statement(self) -> bytes:
+        """What the device should work by from now on, signed for it (``rulebook.parameters``); nothing is checked here."""
+        return self._call("GET", "/parameters", b"", _JSON).content
+
+    def tariff(self, version: int) -> bytes:
+        """The tariff document's canonical JSON, to be compared with the statement."""
+        return self._call("GET", f"/parameters/tariff/{version}", b"", _JSON).content
+
+    def deny_changes(self, after: int, until: int) -> bytes:
+        """``rulebook.parameters.DenyChanges`` between two versions; after 0 the whole list."""
+        return self._call("GET", f"/parameters/deny-list?after={after}&until={until}", b"", _JSON).content
+
+    def report(self, health: DeviceHealth) -> None:
+        """Tell clearing how the device is."""
+        self._call("POST", "/devices/health", to_wire(health), _JSON)
 
     def upload(self, journal: Journal) -> int:
         """Send every batch there is, oldest first; how many were acknowledged. A batch that got no answer is sent
@@ -105,11 +98,9 @@ class Uplink:
         endpoint = endpoint_of(message)
         return _read(endpoint.answer, self._call("POST", endpoint.path, to_wire(message), _JSON))
 
-    def _call(
-        self, method: str, path: str, body: bytes, media_type: str, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> httpx.Response:
+    def _call(self, method: str, path: str, body: bytes, media_type: str) -> httpx.Response:
         request = self._client.build_request(
-            method, self._base_url + path, content=body, headers={"Content-Type": media_type, **headers}
+            method, self._base_url + path, content=body, headers={"Content-Type": media_type}
         )
         signed = f"{method} {request.url.path}\n".encode() + body
         request.headers["Citycard-Device"] = self.device
@@ -118,9 +109,9 @@ class Uplink:
             response = self._send(request)
         except httpx.RequestError as error:
             raise HostSilent(f"{method} {path}: {type(error).__name__}") from error
-        if response.is_server_error or response.status_code in _NOT_NOW:
+        if response.is_server_error or response.status_code in NOT_NOW:
             raise HostSilent(f"{method} {path}: the service answered {response.status_code}")
-        if not response.is_success and response.status_code != httpx.codes.NOT_MODIFIED:
+        if not response.is_success:
             raise HostRefused(_problem(response))
         return response
 
@@ -135,7 +126,7 @@ class Uplink:
                     raise httpx.DecodingError(f"an answer of more than {ANSWER_LIMIT} bytes")
         finally:
             response.close()
-        headers = {name: response.headers[name] for name in ("content-type", "etag") if name in response.headers}
+        headers = {name: response.headers[name] for name in ("content-type",) if name in response.headers}
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 

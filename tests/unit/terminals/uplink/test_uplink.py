@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from card_os.wire.dialogue import HostSilent
 from rulebook.batch import unseal
-from rulebook.messages.devices import BatchReceipt, DeviceEnrolment
+from rulebook.messages.devices import BatchReceipt, DeviceEnrolled, DeviceEnrolment, DeviceHealth, ParameterKey
 from rulebook.messages.loads import LoadAuthorised, LoadConfirmation, LoadQuestion, LoadRequest, LoadStanding, LoadState
 from rulebook.messages.medical import ANSWERS, REQUESTS, Infno, PresenceChallenge, PresenceChallengeRequest, to_wire
 from rulebook.record import Event, Kind, Outcome, Record
@@ -118,44 +118,33 @@ def test_enrolment_proves_the_key_and_names_the_psam(key: DeviceKey) -> None:
         assert (enrolment.sam_serial, enrolment.terminal_number) == (b"S" * 10, b"T" * 6)
         signer = Ed25519PublicKey.from_public_bytes(enrolment.public_key)
         signer.verify(enrolment.signature, enrolment.signed_bytes())
-        return httpx.Response(201)
+        return httpx.Response(200, content=to_wire(enrolled))
 
-    uplink(key, answer).enrol("c0de", sam_serial=b"S" * 10, terminal_number=b"T" * 6)
+    enrolled = DeviceEnrolled(parameter_keys=[ParameterKey(number=1, public=bytes(32))])
+    assert uplink(key, answer).enrol("c0de", sam_serial=b"S" * 10, terminal_number=b"T" * 6) == enrolled
 
 
-def test_parameters_are_read_back(key: DeviceKey) -> None:
-    entry = {"issuer": "00" * 8, "serial": "11" * 10, "reported_at": "2026-09-15T08:00:00Z"}
-    body = {"tariff_version": 3, "tariff": {"version": 3}, "list_version": 7, "deny_list": [entry]}
+def test_a_device_tells_how_it_is(key: DeviceKey, tmp_path: Path) -> None:
+    seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         verify(key, request)
-        assert (request.method, request.url.path, request.content) == ("GET", "/parameters", b"")
-        return httpx.Response(200, json=body)
+        seen.append(request)
+        return httpx.Response(204)
 
-    parameters = uplink(key, answer).parameters()
-    assert (parameters.tariff_version, parameters.list_version) == (3, 7)
-    assert parameters.deny_list[0].serial == b"\x11" * 10
-
-
-def test_parameters_that_have_not_changed_are_not_sent_again(key: DeviceKey) -> None:
-    asked: list[str | None] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers.get("if-none-match"))
-        version = 1 if len(asked) < 3 else 2
-        if asked[-1] == f'"{version}"':
-            return httpx.Response(304, headers={"ETag": asked[-1]})
-        body = {"tariff_version": version, "tariff": {}, "list_version": 0, "deny_list": []}
-        return httpx.Response(200, json=body, headers={"ETag": f'"{version}"'})
-
-    line = uplink(key, answer)
-    assert [line.parameters().tariff_version for _ in range(4)] == [1, 1, 2, 2]
-    assert asked == [None, '"1"', '"1"', '"2"']
-
-
-def test_not_modified_without_having_asked_is_no_answer(key: DeviceKey) -> None:
-    with pytest.raises(HostSilent):
-        uplink(key, lambda _: httpx.Response(304)).parameters()
+    said = DeviceHealth(
+        software_version="1.4",
+        tariff_version=3,
+        list_version=7,
+        parameter_key=1,
+        clock_drift_ms=-250,
+        journal_last=9,
+        journal_uploaded=4,
+        free_bytes=10**9,
+    )
+    uplink(key, answer).report(said)
+    assert (seen[0].method, seen[0].url.path) == ("POST", "/devices/health")
+    assert DeviceHealth.model_validate_json(seen[0].content) == said
 
 
 def test_each_message_goes_to_its_endpoint_and_comes_back_as_its_answer(key: DeviceKey) -> None:

@@ -1,0 +1,75 @@
+"""The life of a device, from its announcement to its end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+
+
+@unique
+class DeviceState(StrEnum):
+    INVITED = "invited"  # announced, never enrolled
+    ENROLLED = "enrolled"
+    LOST = "lost"
+    RETURNING = "returning"  # found again; waits to be enrolled with a new key
+    DECOMMISSIONED = "decommissioned"
+
+
+@unique
+class DeviceEvent(StrEnum):
+    INVITE = "invite"  # a new code
+    ENROL = "enrol"
+    LOSE = "lose"
+    RETURN = "return"
+    DECOMMISSION = "decommission"
+
+
+_LIFE: Mapping[tuple[DeviceState, DeviceEvent], DeviceState] = {
+    (DeviceState.INVITED, DeviceEvent.INVITE): DeviceState.INVITED,
+    (DeviceState.INVITED, DeviceEvent.ENROL): DeviceState.ENROLLED,
+    (DeviceState.INVITED, DeviceEvent.DECOMMISSION): DeviceState.DECOMMISSIONED,
+    (DeviceState.ENROLLED, DeviceEvent.LOSE): DeviceState.LOST,
+    (DeviceState.ENROLLED, DeviceEvent.DECOMMISSION): DeviceState.DECOMMISSIONED,
+    (DeviceState.LOST, DeviceEvent.RETURN): DeviceState.RETURNING,
+    (DeviceState.LOST, DeviceEvent.DECOMMISSION): DeviceState.DECOMMISSIONED,
+    (DeviceState.RETURNING, DeviceEvent.INVITE): DeviceState.RETURNING,
+    (DeviceState.RETURNING, DeviceEvent.ENROL): DeviceState.ENROLLED,
+    (DeviceState.RETURNING, DeviceEvent.LOSE): DeviceState.LOST,
+    (DeviceState.RETURNING, DeviceEvent.DECOMMISSION): DeviceState.DECOMMISSIONED,
+}
+
+TWO_PERSONS = frozenset({DeviceEvent.RETURN, DeviceEvent.DECOMMISSION})
+"""Events that one person proposes and another one approves."""
+
+
+class ImpossibleDeviceEvent(Exception):
+    """The device's state does not allow it; nothing was changed."""
+
+
+def next_state(state: DeviceState, event: DeviceEvent) -> DeviceState:
+    """Raises ``ImpossibleDeviceEvent`` for a pair that is not in the table."""
+    try:
+        return _LIFE[state, event]
+    except KeyError:
+        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
+        raise ImpossibleDeviceEvent(f"the device is {state}; for {event} it must be {allowed}") from None
+
+
+def possible(state: DeviceState) -> tuple[DeviceEvent, ...]:
+    """What can happen to a device in ``state``, in order of the enum."""
+    return tuple(event for event in DeviceEvent if (state, event) in _LIFE)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """The device was not where it belongs from ``lost_at`` until ``back_at`` (None: to this day)."""
+
+    lost_at: datetime
+    back_at: datetime | None = None
+
+
+def away(absences: Iterable[Absence], at: datetime) -> bool:
+    """Whether what the device did at ``at`` counts for nothing, however it came here."""
+    return any(a.lost_at <= at and (a.back_at is None or at < a.back_at) for a in absences)
