@@ -1,0 +1,336 @@
+"""Batches of buses without a network reach clearing by the depot, once, whole, and however often somebody pulls the plug."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from card_os.wire.dialogue import HostSilent
+from rulebook.batch import unseal
+from rulebook.messages.devices import BatchReceipt
+from rulebook.messages.medical import to_wire
+from rulebook.record import Event, Kind, Outcome, Record
+from terminals.depot import Depot, MalformedParcel, Parcel, exchange
+from terminals.journal import Journal
+from terminals.uplink import DeviceKey
+from terminals.uplink import durable as disk
+
+BASE = "http://clearing.test"
+RECORD = Record(
+    kind=Kind.OUTCOME,
+    event=Event.RIDE,
+    outcome=Outcome.DONE,
+    device="",
+    journal_sequence=0,
+    issuer=bytes(8),
+    serial=bytes(10),
+    key_version=1,
+    algorithm=0,
+    transaction_type=9,
+    amount_minor=100,
+    balance_before_minor=5000,
+    card_sequence=7,
+    sam_terminal=bytes(6),
+    date=bytes(4),
+    time=bytes(3),
+)
+
+
+class Bus:
+    """A journal and a key on a disk of their own; ``started`` again they are what the disk says."""
+
+    def __init__(self, folder: Path, name: str, seed: bytes) -> None:
+        self.folder, self.name, self.seed = folder, name, seed
+        self.started()
+        self.taps = 0
+
+    def started(self) -> None:
+        self.key = DeviceKey.open(self.folder, self.name, random=lambda _: self.seed)
+        self.journal = Journal(self.folder / "journal")
+        # Thousands of taps; the journal's own durability is its own tests'.
+        self.journal._database.execute("PRAGMA synchronous = OFF")
+
+    def tap(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.taps += 1
+            self.journal.append(replace(RECORD, device=self.name, card_sequence=self.taps))
+
+    @property
+    def uploaded(self) -> int:
+        query = "SELECT coalesce(max(last_sequence), 0) FROM batches WHERE uploaded"
+        last: int = self.journal._database.execute(query).fetchone()[0]
+        return last
+
+
+class Clearing:
+    """Checks signatures as the service does and keeps what it took. ``answer`` may go wrong."""
+
+    def __init__(self, *buses: Bus) -> None:
+        self.keys = {bus.name: bus.key.public for bus in buses}
+        self.taken: dict[tuple[str, int], bytes] = {}
+        self.answer: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if (spoiled := self.answer(request)) is not None:
+            return spoiled
+        device = request.headers["Citycard-Device"]
+        key = Ed25519PublicKey.from_public_bytes(self.keys[device])
+        key.verify(base64.b64decode(request.headers["Citycard-Signature"]), b"POST /batches\n" + request.content)
+        batch = unseal(request.content)
+        key.verify(batch.signature, batch.signed)
+        id_ = (device, batch.header.number)
+        repeated = id_ in self.taken
+        assert self.taken.setdefault(id_, request.content) == request.content
+        receipt = BatchReceipt(
+            device=device, number=batch.header.number, content_hash=batch.content_hash, repeated=repeated
+        )
+        return httpx.Response(200 if repeated else 201, content=to_wire(receipt))
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(transport=httpx.MockTransport(self))
+
+    def records_of(self, bus: Bus) -> list[int]:
+        batches = [unseal(raw) for (device, _), raw in sorted(self.taken.items()) if device == bus.name]
+        return [record.journal_sequence for batch in batches for record in batch.records]
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Bus:
+    return Bus(tmp_path / "bus", "BUS-A-0001", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-1")
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    (tmp_path / "stick").mkdir()
+    return tmp_path / "stick"
+
+
+@pytest.fixture
+def depot(tmp_path: Path) -> Depot:
+    return Depot(tmp_path / "depot")
+
+
+def test_a_batch_is_uploaded_for_the_bus_at_its_next_visit_and_not_before(bus: Bus, link: Path, depot: Depot) -> None:
+    clearing = Clearing(bus)
+    bus.tap(3)
+    assert exchange(bus.journal, bus.key, link) == 0
+    assert depot.visit(link) == 1
+    assert depot.forward(BASE, clearing.client()).accepted == 1
+    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (0, 0)
+    assert depot.visit(link) == 0
+    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (1, 3)
+    assert clearing.records_of(bus) == [1, 2, 3]
+    assert list(link.iterdir()) == []
+    assert depot.waiting() == ()
+
+
+def test_the_depot_forwards_what_the_device_signed_unchanged(bus: Bus, link: Path, depot: Depot) -> None:
+    clearing = Clearing(bus)
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    depot.forward(BASE, clearing.client())
+    (waiting,) = bus.journal.waiting_batches(bus.name, bus.key.sign)
+    assert clearing.taken == {("BUS-A-0001", 1): waiting.body}
+
+
+def test_several_batches_and_buses_share_a_link_and_go_in_order(
+    tmp_path: Path, bus: Bus, link: Path, depot: Depot
+) -> None:
+    other = Bus(tmp_path / "other", "BUS-A-0002", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-2")
+    clearing = Clearing(bus, other)
+    for each, taps in ((bus, 2002), (other, 2)):
+        each.tap(taps)
+        exchange(each.journal, each.key, link)
+    assert depot.visit(link) == 4
+    depot.forward(BASE, clearing.client())
+    assert list(clearing.taken) == [("BUS-A-0001", 1), ("BUS-A-0001", 2), ("BUS-A-0001", 3), ("BUS-A-0002", 1)]
+    depot.visit(link)
+    assert (exchange(bus.journal, bus.key, link), exchange(other.journal, other.key, link)) == (3, 1)
+    assert clearing.records_of(bus) == list(range(1, 2003))
+
+
+def test_new_taps_go_into_new_batches(bus: Bus, link: Path, depot: Depot) -> None:
+    clearing = Clearing(bus)
+    for _ in range(3):
+        bus.tap(2)
+        exchange(bus.journal, bus.key, link)
+        depot.visit(link)
+        depot.forward(BASE, clearing.client())
+    depot.visit(link)
+    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (2, 6)
+    assert clearing.records_of(bus) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda receipt: b"",
+        lambda receipt: receipt[:-5],
+        lambda receipt: receipt.replace(b'"number":1', b'"number":2'),
+        lambda receipt: receipt.replace(b"BUS-A-0001", b"BUS-A-0002"),
+        lambda receipt: receipt.replace(hashlib.sha256(b"").hexdigest().upper().encode()[:2], b"00"),
+    ],
+    ids=["empty", "torn", "other number", "other device", "content"],
+)
+def test_a_receipt_that_is_not_for_this_batch_is_none(
+    bus: Bus, link: Path, depot: Depot, spoil: Callable[[bytes], bytes]
+) -> None:
+    clearing = Clearing(bus)
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    depot.forward(BASE, clearing.client())
+    depot.visit(link)
+    (path,) = link.glob("*.receipt")
+    receipt = path.read_bytes()
+    spoiled = spoil(receipt)
+    if spoiled == receipt:
+        spoiled = receipt.replace(receipt[-20:-10], b"0" * 10)
+    path.write_bytes(spoiled)
+    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (0, 0)
+
+
+def test_a_torn_parcel_is_not_taken_and_the_bus_leaves_it_again(bus: Bus, link: Path, depot: Depot) -> None:
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    (path,) = link.glob("*.parcel")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert depot.visit(link) == 0
+    exchange(bus.journal, bus.key, link)
+    assert path.read_bytes() == whole
+    assert depot.visit(link) == 1
+
+
+def test_a_damaged_signature_is_put_right_at_the_next_visit(bus: Bus, link: Path, depot: Depot) -> None:
+    """The file's name holds the batch alone."""
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    (path,) = link.glob("*.parcel")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:10] + bytes(4) + whole[14:])
+    depot.visit(link)
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    assert depot.forward(BASE, Clearing(bus).client()).accepted == 1
+
+
+@pytest.mark.parametrize("raw", [b"", b"CCP1", b"CCP1" + bytes(500), b"CCB1" + bytes(500)])
+def test_rubbish_is_no_parcel(raw: bytes) -> None:
+    with pytest.raises(MalformedParcel):
+        Parcel.decode(raw)
+
+
+@pytest.mark.parametrize("status", [500, 503, 408, 429, 0], ids=["500", "503", "408", "429", "no network"])
+def test_while_clearing_is_silent_everything_waits(bus: Bus, link: Path, depot: Depot, status: int) -> None:
+    clearing = Clearing(bus)
+
+    def spoiled(request: httpx.Request) -> httpx.Response:
+        if not status:
+            raise httpx.ConnectError("no route", request=request)
+        return httpx.Response(status)
+
+    clearing.answer = spoiled
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    with pytest.raises(HostSilent):
+        depot.forward(BASE, clearing.client())
+    assert len(depot.waiting()) == 1
+    clearing.answer = lambda _: None
+    assert depot.forward(BASE, clearing.client()).accepted == 1
+
+
+def test_a_refused_batch_holds_nobody_up_and_is_offered_again(
+    tmp_path: Path, bus: Bus, link: Path, depot: Depot
+) -> None:
+    other = Bus(tmp_path / "other", "BUS-A-0002", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-2")
+    clearing = Clearing(bus, other)
+    problem = {"title": "No enrolled device signed this request with its key", "status": 401}
+
+    def not_enrolled(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(401, json=problem) if request.headers["Citycard-Device"] == bus.name else None
+
+    clearing.answer = not_enrolled
+    for each in (bus, other):
+        each.tap()
+        exchange(each.journal, each.key, link)
+    depot.visit(link)
+    found = depot.forward(BASE, clearing.client())
+    assert (found.accepted, [(r.device, r.problem.status) for r in found.refused]) == (1, [("BUS-A-0001", 401)])
+    clearing.answer = lambda _: None
+    assert depot.forward(BASE, clearing.client()).accepted == 1
+
+
+class PlugPulled(BaseException):
+    """The power is gone: nothing after it happens."""
+
+
+class Power:
+    """Counts the changes on disk and pulls the plug before or after one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: int | None = None
+        whole, unlink = disk.write_whole, Path.unlink
+
+        def writing(path: Path, content: bytes) -> None:
+            self._step(lambda: whole(path, content))
+
+        def unlinking(path: Path, missing_ok: bool = False) -> None:
+            self._step(lambda: unlink(path, missing_ok=missing_ok))
+
+        for module in ("terminals.depot.parcel", "terminals.depot.depot"):
+            monkeypatch.setattr(f"{module}.write_whole", writing)
+        monkeypatch.setattr(Path, "unlink", unlinking)
+
+    def _step(self, act: Callable[[], Any]) -> None:
+        if self.left == 0:
+            self.left = None
+            raise PlugPulled
+        if self.left is not None:
+            self.left -= 1
+        if self.left == 0:
+            act()
+            self.left = None
+            raise PlugPulled
+        act()
+
+
+def _day(bus: Bus, link: Path, tmp_path: Path, clearing: Clearing) -> Iterator[Callable[[], Any]]:
+    """Two visits with a forwarding between them, step by step, each part started anew."""
+    for _ in range(2):
+        yield bus.started
+        yield lambda: exchange(bus.journal, bus.key, link)
+        yield lambda: Depot(tmp_path / "depot").visit(link)
+        yield lambda: Depot(tmp_path / "depot").forward(BASE, clearing.client())
+        yield lambda: Depot(tmp_path / "depot").visit(link)
+
+
+@pytest.mark.parametrize("cut", range(24))
+def test_nothing_is_lost_or_told_too_early_wherever_the_plug_is_pulled(
+    bus: Bus, link: Path, tmp_path: Path, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clearing = Clearing(bus)
+    bus.tap(1002)
+    power = Power(monkeypatch)
+    power.left = cut
+    for step in _day(bus, link, tmp_path, clearing):
+        try:
+            step()
+        except PlugPulled:
+            step()
+        assert bus.uploaded <= len(clearing.records_of(bus))
+    exchange(bus.journal, bus.key, link)
+    assert clearing.records_of(bus) == list(range(1, 1003))
+    assert bus.uploaded == 1002
+    assert list(link.iterdir()) == []
+    assert Depot(tmp_path / "depot").waiting() == ()
