@@ -28,6 +28,8 @@ from clearing.devices import parameters_api, publishing_api
 from clearing.devices.key_change import ensure_key
 from clearing.devices.parameter_keys import keys_in
 from clearing.devices.publishing import adopt_published
+from clearing.exchange import api as exchange
+from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.intake import api as intake
@@ -60,6 +62,7 @@ PAGES = (
     Page("/windows", "清算窗口", "Windows"),
     Page("/settlement", "资金结算", "Settlement"),
     Page("/bank", "银行账户", "Bank"),
+    Page("/exchange", "异地清分", "Exchange"),
     Page("/devices", "终端", "Devices"),
     Page("/publishing", "参数发布", "Parameters"),
     Page("/open-taps", "挂账交易", "Open taps"),
@@ -135,6 +138,8 @@ def create_app(
         cases,
         adjustments,
         reconciliation,
+        exchange,
+        exchange_pages,
         pages,
         device_pages,
         documents,
