@@ -46,6 +46,7 @@ from clearing.settlement import api as settlement
 from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
 from clearing.settlement.running import Runs
+from clearing.uploads import api as uploads
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.opening import open_demonstration_vault
 from hardware.vault.vault import Vault
@@ -132,6 +133,7 @@ def create_app(
         publishing_api,
         facts,
         intake,
+        uploads,
         loads,
         benefits,
         settlement,
