@@ -39,6 +39,8 @@ _FARES = _Counted(Basis.FARES, credit=True, pieces=False)
 _COUNTED: Mapping[tuple[Purpose, Kind], _Counted] = {
     (Purpose.FARE, Kind.OPERATOR_PAYABLE): _Counted(Basis.FARES, credit=True, pieces=True),
     (Purpose.RELEASE, Kind.OPERATOR_PAYABLE): _Counted(Basis.FARES, credit=True, pieces=True),
+    (Purpose.FOREIGN_FARE, Kind.OPERATOR_PAYABLE): _Counted(Basis.FARES, credit=True, pieces=True),
+    (Purpose.FARE_ELSEWHERE, Kind.OTHER_CITY_PAYABLE): _Counted(Basis.FARES, credit=True, pieces=True),
     (Purpose.SUBSIDY, Kind.OPERATOR_PAYABLE): _FARES,  # of taps that are counted by what their cards paid
     (Purpose.APPORTIONMENT, Kind.OPERATOR_PAYABLE): _FARES,  # counted by whose gate it was
     (Purpose.REFUND, Kind.OPERATOR_PAYABLE): _FARES,

@@ -24,7 +24,7 @@ Party: TypeAlias = tuple[str, str]
 class Basis(StrEnum):
     """What a charge is counted on."""
 
-    FARES = "fares"  # accepted taps of an operator: number, and fen after shared rides were apportioned
+    FARES = "fares"  # accepted taps of an operator or another city: number, and fen after shared rides were apportioned
     LOADS = "loads"  # confirmed loads of an agent
     REFUNDS = "refunds"  # paid out by an agent
     SETTLEMENT = "settlement"  # once for each window

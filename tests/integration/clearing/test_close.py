@@ -49,6 +49,8 @@ EXPECTED = {
     "bus-b": 100,
     "concession-fund": -50,
     "metro": 0,
+    "metro-2": 0,
+    "city-2000": 0,
 }
 
 
@@ -226,6 +228,8 @@ async def test_what_comes_after_the_cut_off_is_the_next_windows(house: Any) -> N
         "bus-a": 100,
         "bus-b": 0,
         "metro": 0,
+        "metro-2": 0,
+        "city-2000": 0,
         "agent-1": 0,
         "concession-fund": 0,
     }

@@ -253,11 +253,14 @@ def test_activity_is_counted_from_the_windows_transfers() -> None:
         moved(Purpose.LOAD, AGENT, "value-on-cards", 5000, Phase.POST),
         moved(Purpose.LOAD, AGENT, "value-on-cards", 6000, Phase.PENDING),
         moved(Purpose.LOAD, AGENT, "value-on-cards", 6000, Phase.VOID),
+        moved(Purpose.FOREIGN_FARE, "other-city-payable:city-2000", METRO, 30),
+        moved(Purpose.FARE_ELSEWHERE, "value-on-cards", "other-city-payable:city-2000", 40),
         moved(Purpose.SETTLEMENT, METRO, "float-at-bank", 900),
     ]
     expected = {
         ("agent-1", Basis.LOADS): Activity(1, 5000),
-        ("metro", Basis.FARES): Activity(5, 943),
+        ("city-2000", Basis.FARES): Activity(1, 40),
+        ("metro", Basis.FARES): Activity(6, 973),
         ("metro-2", Basis.FARES): Activity(0, 300),
     }
     assert activities_of(transfers, {fares.id: 4}) == expected
