@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from Crypto.Cipher import DES3
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from card_os.crypto.secret import Secret
+from card_os.crypto.suites import Algorithm
 from hardware.vault import demonstration
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey, Vault
@@ -17,6 +20,7 @@ from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey, Vault
 ISSUER = bytes.fromhex("01991000FFFFFFFF")
 CARD = bytes.fromhex("9910000000000017")
 LOAD = MasterKey(KeyLabel.LOAD)
+TAC_SM4 = MasterKey(KeyLabel.TAC, algorithm=Algorithm.SM4)
 
 
 def complement(factor: bytes) -> bytes:
@@ -178,3 +182,55 @@ def test_wrong_pin_is_named(tmp_path: Path) -> None:
     module.set_up_demonstration(tmp_path, {"only": []})
     with pytest.raises(module.VaultUnavailable, match="PinIncorrect"):
         module.Pkcs11Vault.open(tmp_path, token_label="only", pin="9999")
+
+
+@pytest.fixture(name="sm4_vault")
+def a_vault_with_sm4() -> SoftwareVault:
+    return SoftwareVault.demonstration({KeyLabel.TAC, KeyLabel.PURCHASE, KeyLabel.TRANSPORT})
+
+
+def sm4_ecb(key: bytes, data: bytes) -> bytes:
+    return Cipher(algorithms.SM4(bytes(key)), modes.ECB()).encryptor().update(data)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cards=st.lists(st.binary(min_size=8, max_size=8), max_size=40), levels=st.integers(0, 2))
+def test_sm4_masters_are_diversified_with_sm4(sm4_vault: SoftwareVault, cards: list[bytes], levels: int) -> None:
+    """SM4(parent, f ‖ NOT f), level by level."""
+    parent, upper = bytes(demonstration.master(KeyLabel.TAC)), (ISSUER, CARD)[:levels]
+    for factor in upper:
+        parent = sm4_ecb(parent, factor + complement(factor))
+    expected = [sm4_ecb(parent, card + complement(card)) for card in cards]
+    assert sm4_vault.child_keys(TAC_SM4, upper, b"".join(cards)) == b"".join(expected)
+    assert [sm4_vault.child_key(TAC_SM4, (*upper, card)) for card in cards] == expected
+
+
+@pytest.mark.parametrize("factors", [(b"short",), (bytes(16),), (ISSUER, b"123456789")], ids=["short", "two", "nine"])
+def test_wrong_factors_of_an_sm4_master_are_refused(sm4_vault: SoftwareVault, factors: tuple[bytes, ...]) -> None:
+    with pytest.raises(ValueError, match="factor has"):
+        sm4_vault.child_key(TAC_SM4, factors)
+    with pytest.raises(ValueError, match="factor has"):
+        sm4_vault.child_keys(TAC_SM4, factors, b"")
+
+
+def test_a_master_is_wrapped_with_the_algorithm_of_the_key_above_it(sm4_vault: SoftwareVault) -> None:
+    under = MasterKey(KeyLabel.TRANSPORT, algorithm=Algorithm.SM4)
+    wrapped = sm4_vault.wrapped_master(MasterKey(KeyLabel.PURCHASE), under=under, factors=[CARD])
+    assert wrapped == sm4_ecb(sm4_vault.child_key(under, [CARD]), demonstration.master(KeyLabel.PURCHASE))
+
+
+def test_a_master_of_one_algorithm_is_not_there_for_the_other() -> None:
+    vault = SoftwareVault({LOAD: Secret(bytes(16))}, seal_key=Secret(bytes(32)), token_key=Secret(bytes(32)))
+    with pytest.raises(UnknownKey, match="load version 1 for SM4"):
+        vault.child_key(MasterKey(KeyLabel.LOAD, algorithm=Algorithm.SM4), [CARD])
+
+
+@pytest.mark.needs_softhsm
+def test_a_token_without_sm4_says_where_such_a_master_lives(tmp_path: Path) -> None:
+    module = pytest.importorskip("hardware.vault.pkcs11")
+    module.set_up_demonstration(tmp_path, {"only": [KeyLabel.TAC]})
+    vault = module.Pkcs11Vault.open(tmp_path, token_label="only", pin=demonstration.PIN)
+    assert vault.child_key(MasterKey(KeyLabel.TAC), [CARD])
+    with pytest.raises(UnknownKey, match="no SM4; tac version 1 for SM4 lives in a software vault"):
+        vault.child_keys(TAC_SM4, [ISSUER], CARD)
+    vault.close()
