@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from clearing.ledger.rules import Phase, Purpose, Transfer
 from clearing.participants.activities import Activity, activities_of
+from clearing.participants.carrying import plain, read_back
 from clearing.participants.charging import NOTHING_RUNNING, Charges, Running, charged, worked
 from clearing.participants.contracts import Basis, Charge, Contracts, load_contracts
 from clearing.participants.trace import STEPS, Trace
@@ -223,6 +225,16 @@ def test_what_is_held_is_given_back_to_the_fen(nets: list[int], days: int) -> No
             balance[transfer.credit] += transfer.amount.minor
         assert balance["retention:bus-a"] == sum(hold.amount_minor for hold in running.holds)
     assert not any(balance.values())
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 200_000)), max_size=6))
+def test_what_is_carried_reads_back(taps: list[tuple[int, int]]) -> None:
+    of = contracts(charge(**MONTHLY), hold={"rate": "0.07", "days": 9})
+    running = NOTHING_RUNNING
+    for number, (day, minor) in enumerate(sorted(taps)):
+        made = window(of, number, DAY + timedelta(days=day), count=1, minor=minor, net=minor, running=running)
+        running = made.running
+        assert read_back(json.loads(json.dumps(plain(running)))) == running
 
 
 def moved(purpose: Purpose, debit: str, credit: str, minor: int, phase: Phase = Phase.SINGLE) -> Transfer:
