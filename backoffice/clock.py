@@ -8,11 +8,12 @@ HEADER = "Citycard-Time"
 
 
 class Clock:
-    """The machine's time, or in a simulation the city's: the time its last request carried."""
+    """The machine's time, or in a simulation the city's: the time its last request carried, and ``start``
+    before the first."""
 
-    def __init__(self, *, simulated: bool) -> None:
+    def __init__(self, *, simulated: bool, start: datetime | None = None) -> None:
         self._simulated = simulated
-        self._city: datetime | None = None
+        self._city = start if simulated else None
 
     def advance(self, header: str | None) -> None:
         """Take the city's time (ISO 8601 with offset) from a request. Ignored outside a simulation; never goes back."""

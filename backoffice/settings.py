@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CITYCARD_"
@@ -20,8 +20,8 @@ class SettingsWrong(SystemExit):
 class Settings(BaseSettings):
     """``database_url`` is where this process connects: a service as its own role; the set-up, which hands each service
     its URL, as an administrator (empty: the embedded server in ``data_folder``). ``simulated_clock`` lets requests carry
-    the city's time (``backoffice.clock``); never in a real city. Session cookies are for https only where the service's own
-    URL says https."""
+    the city's time (``backoffice.clock``), which is ``simulated_start`` before the first; never in a real city. Session
+    cookies are for https only where the service's own URL says https."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     clearing_url: str = "http://127.0.0.1:8702"
     vault: Literal["software", "pkcs11"] = "software"
     simulated_clock: bool = False
+    simulated_start: AwareDatetime | None = None
 
 
 def settings_of_service() -> Settings:

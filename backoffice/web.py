@@ -55,7 +55,7 @@ class Service:
         self.database = database
         self.accounts = accounts
         self.pages = tuple(pages)
-        self.clock = Clock(simulated=settings.simulated_clock)
+        self.clock = Clock(simulated=settings.simulated_clock, start=settings.simulated_start)
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(name), PackageLoader("backoffice")]),
             autoescape=select_autoescape(),

@@ -33,6 +33,7 @@ from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.intake import api as intake
+from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
 from clearing.participants import api as documents
 from clearing.participants import pages as document_pages
@@ -60,6 +61,7 @@ PAGES = (
     Page("/batches", "上传批次", "Batches"),
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
+    Page("/balances", "历史余额", "Balances as of"),
     Page("/windows", "清算窗口", "Windows"),
     Page("/settlement", "资金结算", "Settlement"),
     Page("/bank", "银行账户", "Bank"),
@@ -148,6 +150,7 @@ def create_app(
         document_pages,
         medical_pages,
         money_pages,
+        ledger_pages,
     ):
         app.include_router(word.router)
     return app

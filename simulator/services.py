@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -43,11 +44,14 @@ class Services:
 
 
 @contextmanager
-def running_services(folder: Path, *, vault: str, administrator_url: str = "") -> Iterator[Services]:
+def running_services(
+    folder: Path, *, vault: str, administrator_url: str = "", begins: datetime | None = None
+) -> Iterator[Services]:
     """Set up an empty database and run issuing and clearing until the end of the block.
 
     ``folder`` keeps the embedded server's data, the roles' passwords and the logs. ``administrator_url`` points to a real
     PostgreSQL instead. The demonstration's own database is made anew each time; no other database is touched.
+    ``begins``: what the city's clock shows when the services start; what they record before the first request is of then.
     """
     with ExitStack() as stack:
         if administrator_url:
@@ -73,6 +77,7 @@ def running_services(folder: Path, *, vault: str, administrator_url: str = "") -
                 "CITYCARD_CLEARING_URL": urls["clearing"],
                 "CITYCARD_VAULT": vault,
                 "CITYCARD_SIMULATED_CLOCK": "true",
+                **({"CITYCARD_SIMULATED_START": begins.isoformat()} if begins else {}),
             }
             running[name] = stack.enter_context(_service(name, sockets[name], environment, logs / f"{name}.log"))
         for name in SERVICES:

@@ -86,7 +86,9 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         keys_in(order.folder).make_test_key(order.seed)
         with progress.step("database and services"):
             services = stack.enter_context(
-                running_services(order.folder, vault=order.vault, administrator_url=order.administrator_url)
+                running_services(
+                    order.folder, vault=order.vault, administrator_url=order.administrator_url, begins=clock.now
+                )
             )
         city = City(order, services, clock, stack.enter_context(readers(order.readers)), progress)
         cards = city.issue()
