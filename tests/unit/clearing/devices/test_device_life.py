@@ -1,0 +1,68 @@
+"""The life of a device is its table, and nothing else happens to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from clearing.devices.life import (
+    TWO_PERSONS,
+    Absence,
+    DeviceEvent,
+    DeviceState,
+    ImpossibleDeviceEvent,
+    away,
+    next_state,
+    possible,
+)
+
+# By hand, from the words: what may happen to a device, and what it is then.
+LIFE = """
+invited        invite       invited
+invited        enrol        enrolled
+invited        decommission decommissioned
+enrolled       lose         lost
+enrolled       decommission decommissioned
+lost           return       returning
+lost           decommission decommissioned
+returning      invite       returning
+returning      enrol        enrolled
+returning      lose         lost
+returning      decommission decommissioned
+"""
+ALLOWED = {
+    (DeviceState(a), DeviceEvent(b)): DeviceState(c) for a, b, c in (line.split() for line in LIFE.split("\n")[1:-1])
+}
+
+
+@pytest.mark.parametrize("state", DeviceState)
+@pytest.mark.parametrize("event", DeviceEvent)
+def test_every_pair_of_state_and_event(state: DeviceState, event: DeviceEvent) -> None:
+    if (state, event) in ALLOWED:
+        assert next_state(state, event) is ALLOWED[state, event]
+        assert event in possible(state)
+    else:
+        with pytest.raises(ImpossibleDeviceEvent, match=f"the device is {state}; for {event} it must be"):
+            next_state(state, event)
+        assert event not in possible(state)
+
+
+def test_the_end_is_the_end() -> None:
+    assert possible(DeviceState.DECOMMISSIONED) == ()
+
+
+def test_what_cannot_be_taken_back_by_one_needs_two() -> None:
+    assert {DeviceEvent.RETURN, DeviceEvent.DECOMMISSION} == TWO_PERSONS
+
+
+NOON = datetime(2026, 9, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ENDED, STANDING = Absence(NOON, NOON + HOUR), Absence(NOON + 3 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("hours", "lost"), [(-1, False), (0, True), (0.5, True), (1, False), (2.9, False), (3, True), (9000, True)]
+)
+def test_what_a_device_did_while_it_was_away_counts_for_nothing(hours: float, lost: bool) -> None:
+    assert away([ENDED, STANDING], NOON + hours * HOUR) is lost
