@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.day.fares import Fare, fare_columns
+from clearing.day.fares import Fare, Pricer
 from clearing.day.keys import keys_of
 from clearing.day.moments import business_days, local_seconds
 from clearing.day.schema import ENTRY, NO_TIME, Columns, Flags, Numbers
-from clearing.fare_checks.bulk import Repricer
 from rulebook.record import Event, Kind, Outcome
 from rulebook.record.columns import RECORD_DTYPE, Rows
 from rulebook.tariff import RiderClass
@@ -76,7 +75,7 @@ class Reading:
 
     business_day: date
     cut_off: time
-    repricer: Repricer
+    pricer: Pricer
 
 
 def paired(rows: Rows, device: NDArray[np.int32]) -> tuple[Numbers, Numbers]:
@@ -140,7 +139,7 @@ def entries_of(
     columns["business_day"] = days.astype(ENTRY["business_day"])
     if priced is None:
         priced = (rows["kind"] == Kind.OUTCOME) & (rows["outcome"] == Outcome.DONE)
-    of_fare, fares = fare_columns(rows, priced, reading.repricer)
+    of_fare, fares = reading.pricer.columns(rows, priced)
     return {**columns, **of_fare}, fares
 
 

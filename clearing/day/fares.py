@@ -6,15 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from clearing.day.schema import NOT_PRICEABLE, NOT_PRICED, PRICED, Columns, Flags
 from clearing.fare_checks.bulk import Repricer
+from clearing.fare_checks.rules import NotPriceable
 from rulebook.record import Event
 from rulebook.record.columns import Rows, picked
-from rulebook.tariff import PricedFare
+from rulebook.tariff import PricedFare, Tariff
 from rulebook.tariff.tariff import OPERATOR
 
 SHARES = pa.schema([("fare", pa.int64()), ("bearer", pa.string()), ("share", pa.int64())])
@@ -45,23 +47,37 @@ class Fare:
 
 _NONE = Fare(0, ())
 
-
-def fare_columns(rows: Rows, wanted: Flags, repricer: Repricer) -> tuple[Columns, dict[int, Fare]]:
-    """``pricing``, ``expected``, ``concession`` and ``fare`` of ``rows`` where ``wanted``, and the fares by name."""
-    which = np.flatnonzero(wanted & ((rows["event"] == Event.RIDE) | (rows["event"] == Event.EXIT)))
-    repriced = repricer.reprice(picked(rows, which))
-    fares = [Fare.of(fare) if isinstance(fare, PricedFare) else None for fare in repriced.fares]
-    facts = np.array([_facts(fare) for fare in fares] or np.empty((0, 4)), dtype=np.int64)
-    columns = {name: np.zeros(len(rows), dtype=np.int64) for name in ("pricing", "expected", "concession", "fare")}
-    for place, column in enumerate(columns.values()):
-        column[which] = facts[repriced.index, place]
-    pricing = columns["pricing"].astype(np.int8)
-    return {**columns, "pricing": pricing}, {fare.name: fare for fare in fares if fare is not None}
+Facts: TypeAlias = tuple[int, int, int, int]
+"""Pricing, total, concession and name."""
 
 
-def _facts(fare: Fare | None) -> tuple[int, int, int, int]:
-    known = fare or _NONE
-    return (PRICED if fare else NOT_PRICEABLE, known.total, known.concession, known.name)
+class Pricer:
+    """Fares of many rows, piece by piece; what it has met once it need not describe again."""
+
+    def __init__(self, tariffs: Mapping[int, Tariff]) -> None:
+        self._repricer = Repricer(tariffs)
+        self._known: list[tuple[Facts, Fare | None]] = []
+
+    def columns(self, rows: Rows, wanted: Flags) -> tuple[Columns, dict[int, Fare]]:
+        """``pricing``, ``expected``, ``concession`` and ``fare`` of ``rows`` where ``wanted``, and fares by name: at least
+        those of ``rows``."""
+        which = np.flatnonzero(wanted & ((rows["event"] == Event.RIDE) | (rows["event"] == Event.EXIT)))
+        repriced = self._repricer.reprice(picked(rows, which))
+        self._known += map(_described, repriced.fares[len(self._known) : repriced.known])
+        met = [*self._known, *map(_described, repriced.fares[repriced.known :])]
+        facts = np.array([numbers for numbers, _ in met] or np.empty((0, 4)), dtype=np.int64)
+        columns = {name: np.zeros(len(rows), dtype=np.int64) for name in ("pricing", "expected", "concession", "fare")}
+        for place, column in enumerate(columns.values()):
+            column[which] = facts[repriced.index, place]
+        pricing = columns["pricing"].astype(np.int8)
+        return {**columns, "pricing": pricing}, {numbers[-1]: fare for numbers, fare in met if fare is not None}
+
+
+def _described(priced: PricedFare | NotPriceable) -> tuple[Facts, Fare | None]:
+    if isinstance(priced, NotPriceable):
+        return (NOT_PRICEABLE, _NONE.total, _NONE.concession, _NONE.name), None
+    fare = Fare.of(priced)
+    return (PRICED, fare.total, fare.concession, fare.name), fare
 
 
 assert NOT_PRICED == 0  # what a column begins as

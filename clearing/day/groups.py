@@ -82,7 +82,7 @@ class Clerk:
         )
 
     def end(self, buckets: range, parts: Sequence[PartFile]) -> Ended:
-        entries = _by_key(stacked([part.entries(buckets) for part in parts], ENTRY))
+        entries = _by_key(stacked([entries for part in parts for entries in part.entries(buckets)], ENTRY))
         register = self.day.inputs.register
         before = stacked([register.counters(bucket) for bucket in buckets], counting.COUNTER)
         cards = cards_table(pa.concat_tables([register.cards(bucket) for bucket in buckets]))

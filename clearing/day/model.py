@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from clearing.day.entries import Reading
+from clearing.day.fares import Pricer
 from clearing.day.schema import Columns
 from clearing.facts.rules import DenyList
-from clearing.fare_checks.bulk import Repricer
 from clearing.intake.rules import Range
 from clearing.verification.context import KnownDevice, KnownLoad, Policy, Settled, TransactionId
 from rulebook.messages.facts import SamFact
@@ -120,11 +120,11 @@ class Day:
 
     @property
     def reading(self) -> Reading:
-        """Of this thread alone: a ``Repricer`` learns as it goes."""
+        """Of this thread alone: a ``Pricer`` learns as it goes."""
         if not hasattr(self._of_thread, "reading"):
             inputs = self.inputs
-            repricer = Repricer(inputs.tariffs)
-            self._of_thread.reading = Reading(inputs.business_day, inputs.policy.calendar.cut_off, repricer)
+            pricer = Pricer(inputs.tariffs)
+            self._of_thread.reading = Reading(inputs.business_day, inputs.policy.calendar.cut_off, pricer)
         reading: Reading = self._of_thread.reading
         return reading
 

@@ -24,10 +24,12 @@ from rulebook.tariff.classes import FareClasses, Numbers
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """``index`` has one number for each record: which of ``fares`` is its own."""
+    """``index`` has one number for each record: which of ``fares`` is its own. The first ``known`` of them are what the
+    ``Repricer`` has learnt so far, and have the same numbers in its next answers."""
 
     index: Numbers
     fares: tuple[PricedFare | NotPriceable, ...]
+    known: int
 
     @property
     def total_minor(self) -> Numbers:
@@ -42,22 +44,30 @@ class Repricer:
     def __init__(self, tariffs: Mapping[int, Tariff]) -> None:
         self._tariffs = tariffs
         self._classes = {version: FareClasses(tariff) for version, tariff in tariffs.items()}
+        self._number: dict[tuple[int, int], int] = {}  # of a tariff's class among the known fares
+        self._known: list[PricedFare | NotPriceable] = []
 
     def reprice(self, rows: NDArray[np.void]) -> Repriced:
         """``rows`` are of ``RECORD_DTYPE``; each should be a RIDE or an EXIT."""
         rows = np.ascontiguousarray(rows)
         index = np.full(len(rows), NO_CLASS, dtype=np.int64)
-        fares: list[PricedFare | NotPriceable] = []
         for version, classes in self._classes.items():
             at = np.flatnonzero(rows["tariff_version"] == version)
             of_version = rows if len(at) == len(rows) else rows[at]
-            first, own = _classed(of_version, classes)
-            index[at] = np.where(own == NO_CLASS, NO_CLASS, own + len(fares))
-            fares += [self._one(of_version[row]) for row in first]
-        for row in np.flatnonzero(index == NO_CLASS):
-            index[row] = len(fares)
-            fares.append(self._one(rows[row]))
-        return Repriced(index, tuple(fares))
+            first, own, numbers = _classed(of_version, classes)
+            pairs = zip(first.tolist(), numbers[first].tolist(), strict=True)
+            known = [self._learnt((version, number), of_version[row]) for row, number in pairs]
+            index[at] = np.array([*known, NO_CLASS], dtype=np.int64)[own]
+        alone = np.flatnonzero(index == NO_CLASS)
+        index[alone] = len(self._known) + np.arange(len(alone))
+        return Repriced(index, (*self._known, *(self._one(rows[row]) for row in alone)), len(self._known))
+
+    def _learnt(self, of_class: tuple[int, int], row: Any) -> int:
+        """The number of a class's fare; ``row`` is one of the class."""
+        if of_class not in self._number:
+            self._number[of_class] = len(self._known)
+            self._known.append(self._one(row))
+        return self._number[of_class]
 
     def _one(self, row: Any) -> PricedFare | NotPriceable:
         try:
@@ -66,8 +76,8 @@ class Repricer:
             return why
 
 
-def _classed(rows: NDArray[np.void], classes: FareClasses) -> tuple[Numbers, Numbers]:
-    """One row of each class, and for every row which of them it is like."""
+def _classed(rows: NDArray[np.void], classes: FareClasses) -> tuple[Numbers, Numbers, Numbers]:
+    """One row of each class, for every row which of them it is like, and its class's number."""
     octets = rows.view(np.uint8).reshape(len(rows), RECORD_DTYPE.itemsize)
     numbers = np.empty(len(rows), dtype=np.int64)
     asked = np.zeros(len(classes.way_of_pair), dtype=np.bool_)
@@ -77,7 +87,7 @@ def _classed(rows: NDArray[np.void], classes: FareClasses) -> tuple[Numbers, Num
         classes.learn(np.flatnonzero(asked))
         number_classes(octets, _PLACES, windows, asked, numbers)
     bound = classes.ways * (len(windows.paid_edges) + 1) * (len(windows.time_edges) + 1) * 2 * windows.classes
-    return first_of_each(numbers, bound)
+    return *first_of_each(numbers, bound), numbers
 
 
 def _windows(classes: FareClasses) -> Windows:
