@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from card_os.crypto.suites import Algorithm
-from clearing.day.schema import Columns, Flags, Numbers
+from clearing.day.keys import keys_of
+from clearing.day.schema import CARD_LENGTH, Columns, Flags, Numbers
 from clearing.verification.algorithms import rows_by_algorithm
-from clearing.verification.bulk import KEY_LENGTH, right_tacs
+from clearing.verification.bulk import KEY_LENGTH, compute_tacs, right_tacs
 from clearing.verification.tac import tac_keys
-from clearing.verification.tac_columns import TacColumns
+from clearing.verification.tac_columns import TacColumns, tac_columns
 from hardware.vault.vault import Vault
+from rulebook.record.columns import Rows, octets
 
 PROOF = TacColumns._fields
 """The columns that a TAC is checked by."""
@@ -65,5 +67,19 @@ def macs_right(entries: Columns, keys: Keys) -> Flags:
     """Whether the TAC of each entry is the one that its key makes over its fields. ``keys`` are overwritten."""
     try:
         return right_tacs(TacColumns(**{name: entries[name] for name in PROOF}), keys)
+    finally:
+        keys[:] = 0
+
+
+def made_tacs(vault: Vault, rows: Rows) -> NDArray[np.uint32]:
+    """The TACs that the cards make over the fields of ``rows``, for days that are made up. Raises ``ValueError`` where the
+    vault holds no master of the algorithm."""
+    columns = tac_columns(rows)
+    card = np.ascontiguousarray(np.concatenate([octets(rows, "issuer"), octets(rows, "serial")], axis=1))
+    cards = card.view(f"V{CARD_LENGTH}").reshape(len(rows))
+    order = keys_of(cards, rows["purse"], columns.load, columns.card_sequence)
+    keys = entry_keys(vault, {"key": order, "card": cards, "algorithm": columns.algorithm})
+    try:
+        return compute_tacs(columns, keys).astype(np.uint32)
     finally:
         keys[:] = 0

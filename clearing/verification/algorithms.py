@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from card_os.crypto.suites import Algorithm
 
-Rows: TypeAlias = slice | NDArray[np.intp]
+Chosen: TypeAlias = slice | NDArray[np.intp]
 
 
 def algorithm_of(byte: int) -> Algorithm:
@@ -19,14 +19,14 @@ def algorithm_of(byte: int) -> Algorithm:
     return Algorithm.SM4 if byte == Algorithm.SM4 else Algorithm.TRIPLE_DES
 
 
-def rows_by_algorithm(bytes_: NDArray[Any]) -> Iterator[tuple[Algorithm, Rows]]:
+def rows_by_algorithm(bytes_: NDArray[Any]) -> Iterator[tuple[Algorithm, Chosen]]:
     """``algorithm_of`` of a column: the rows of each algorithm that occurs; all of them as a slice."""
     is_sm4 = bytes_ == Algorithm.SM4
     for algorithm, chosen in ((Algorithm.TRIPLE_DES, ~is_sm4), (Algorithm.SM4, is_sm4)):
         yield from ((algorithm, rows) for rows in rows_of(chosen))
 
 
-def rows_of(chosen: NDArray[np.bool_]) -> Iterator[Rows]:
+def rows_of(chosen: NDArray[np.bool_]) -> Iterator[Chosen]:
     """Nothing where none is chosen; a slice where all are, so that nothing need be copied."""
     if chosen.all():
         yield slice(None)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from card_os.crypto.suites import SUITES, Algorithm
-from clearing.verification.algorithms import Rows, rows_of
+from clearing.verification.algorithms import Chosen, rows_of
 from clearing.verification.kernels.choice import FASTEST, Kernels
 from clearing.verification.kernels.kernel import Kernel, Words
 from clearing.verification.recheck import recheck
@@ -37,13 +37,19 @@ def right_tacs(columns: TacColumns, keys: Octets, kernels: Kernels = FASTEST) ->
 
 def compute_tacs(columns: TacColumns, keys: Octets, kernels: Kernels = FASTEST) -> NDArray[np.int64]:
     """The TACs that cards with these keys make, as numbers; ``columns.tac`` is not looked at. Raises ``ValueError`` for a value
-    wider than its field."""
+    wider than its field and for a row of zeros among the keys."""
     _check_shapes(columns, keys)
     columns = columns._replace(tac=np.zeros(len(keys), dtype=np.int64))
-    if wide := too_wide(columns):
-        rows = {name: np.flatnonzero(flags)[:3].tolist() for name, flags in wide.items()}
-        raise ValueError(f"values wider than their field, by column and first rows: {rows}")
+    if wide := {name: _first(flags) for name, flags in too_wide(columns).items()}:
+        raise ValueError(f"values wider than their field, by column and first rows: {wide}")
+    if not (known := _known(keys)).all():
+        raise ValueError(f"rows without a key, the first of them: {_first(~known)}")
     return _made(columns, keys, kernels).view(np.int64)
+
+
+def _first(flags: Flags) -> list[int]:
+    first: list[int] = np.flatnonzero(flags)[:3].tolist()
+    return first
 
 
 def _check_shapes(columns: TacColumns, keys: Octets) -> None:
@@ -55,11 +61,16 @@ def _check_shapes(columns: TacColumns, keys: Octets) -> None:
 
 
 def _possible(columns: TacColumns, keys: Octets) -> Flags:
-    halves = keys.view(np.uint64)
-    possible: Flags = (halves[:, 0] | halves[:, 1]) != 0
+    possible = _known(keys)
     for wide in too_wide(columns).values():
         possible &= ~wide
     return possible
+
+
+def _known(keys: Octets) -> Flags:
+    halves = keys.view(np.uint64)
+    known: Flags = (halves[:, 0] | halves[:, 1]) != 0
+    return known
 
 
 def _made(columns: TacColumns, keys: Octets, kernels: Kernels) -> Words:
@@ -78,8 +89,8 @@ def _make(made: Words, columns: TacColumns, keys: Octets, kernels: Kernels) -> N
             some[:] = 0  # a copy
 
 
-def _groups(columns: TacColumns) -> Iterator[tuple[Algorithm, bool, Rows]]:
-    """Rows of one algorithm that are all loads or all purchases."""
+def _groups(columns: TacColumns) -> Iterator[tuple[Algorithm, bool, Chosen]]:
+    """Chosen of one algorithm that are all loads or all purchases."""
     is_sm4 = columns.algorithm == Algorithm.SM4
     for algorithm, of_algorithm in ((Algorithm.TRIPLE_DES, ~is_sm4), (Algorithm.SM4, is_sm4)):
         for load in (False, True):

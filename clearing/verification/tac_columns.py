@@ -8,8 +8,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.verification.algorithms import Rows
+from clearing.verification.algorithms import Chosen
 from clearing.verification.kernels.kernel import Words
+from rulebook.record import Event
+from rulebook.record.columns import Rows, octets
 
 Numbers: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -31,7 +33,7 @@ class TacColumns(NamedTuple):
     balance_before: Numbers
     tac: Numbers
 
-    def rows(self, which: Rows) -> TacColumns:
+    def rows(self, which: Chosen) -> TacColumns:
         """Some of them; a slice is not copied."""
         return TacColumns(**{name: column[which] for name, column in self._asdict().items()})
 
@@ -52,9 +54,33 @@ FIELD_BITS = {
 PIECE = 8192
 """Records laid out at once: what comes between is in the processor's cache."""
 
+_NUMBERS = {
+    "algorithm": "algorithm",
+    "amount": "amount_minor",
+    "transaction_type": "transaction_type",
+    "sam_sequence": "sam_sequence",
+    "card_sequence": "card_sequence",
+    "balance_before": "balance_before_minor",
+}
+_BYTES = {"sam_terminal": ("sam_terminal",), "stamp": ("date", "time"), "tac": ("tac",)}
+
 _8, _16, _24, _32, _40, _48, _56 = (np.uint64(bits) for bits in range(8, 64, 8))
 _MASK_8, _MASK_16, _MASK_24, _MASK_32, _MASK_48 = (np.uint64((1 << bits) - 1) for bits in (8, 16, 24, 32, 48))
 _PADDING = np.uint64(0x80)  # 80, then 00 to whole blocks (standards.md §2.2)
+
+
+def tac_columns(rows: Rows) -> TacColumns:
+    """Of records in columns (``rulebook.record.columns``), each with the fields of its own row."""
+    numbers = {name: rows[field].astype(np.int64) for name, field in _NUMBERS.items()}
+    numbers |= {name: _as_number(rows, fields) for name, fields in _BYTES.items()}
+    return TacColumns(load=rows["event"] == Event.LOAD, **numbers)
+
+
+def _as_number(rows: Rows, fields: tuple[str, ...]) -> Numbers:
+    found = np.concatenate([octets(rows, field) for field in fields], axis=1)
+    whole = np.zeros((len(rows), 8), dtype=np.uint8)
+    whole[:, 8 - found.shape[1] :] = found
+    return whole.view(">i8").reshape(len(rows)).astype(np.int64)
 
 
 def too_wide(of: TacColumns) -> dict[str, Flags]:

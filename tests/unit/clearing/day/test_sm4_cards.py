@@ -19,12 +19,13 @@ from card_os.engine.card import Card
 from card_os.wire import commands
 from card_os.wire.identifiers import KEY_LOAD, KEY_PURCHASE, PIN, TRANSIT_AID_SM4
 from clearing.day.entries import Reading, entries_of
-from clearing.day.proof import entry_keys, macs_right
+from clearing.day.proof import PROOF, entry_keys, macs_right, made_tacs
 from clearing.fare_checks.bulk import Repricer
 from clearing.verification.context import KnownLoad, TransactionId
 from clearing.verification.joining import Claim
 from clearing.verification.reasons import Reason, Status
 from clearing.verification.tac import right_claims
+from clearing.verification.tac_columns import tac_columns
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
 from issuing.personalisation.contents import DEMONSTRATION_PIN
@@ -148,6 +149,22 @@ def test_right_in_columns(outcomes: list[Record], town: Any) -> None:
         keys = entry_keys(town.vault, entries)
         assert macs_right(entries, keys).tolist() == [expected] * len(records)
         assert not keys.any()  # overwritten after use
+
+
+def test_made_in_columns(outcomes: list[Record], town: Any) -> None:
+    """As a made-up day has them: the same as the cards'."""
+    rows = columns_of(b"".join(replace(record, tac=bytes(4)).encode() for record in outcomes))
+    assert made_tacs(town.vault, rows).tolist() == [int.from_bytes(record.tac) for record in outcomes]
+    with pytest.raises(ValueError, match=r"without a key, the first of them: \[0, 1, 2\]"):
+        made_tacs(without_sm4(), rows)
+
+
+def test_columns_of_rows_are_those_of_the_day(outcomes: list[Record], town: Any) -> None:
+    of_day = columns(outcomes, town)
+    of_rows = tac_columns(columns_of(b"".join(record.encode() for record in outcomes)))
+    assert {name: column.tolist() for name, column in of_rows._asdict().items()} == {
+        name: of_day[name].tolist() for name in PROOF
+    }
 
 
 @pytest.mark.parametrize("algorithm", [0, 4])

@@ -128,9 +128,10 @@ def test_narrow_columns_are_taken_as_they_are() -> None:
 def test_a_row_of_zeros_is_no_key() -> None:
     columns, keys = tacs(30, 8)
     keys[::2] = 0
-    of = TacColumns(**columns)
-    forged = of._replace(tac=compute_tacs(of, keys))  # whoever knew the key could make these
-    assert right_tacs(forged, keys).tolist() == [False, True] * 15
+    columns["tac"] = np.array([card_tac(columns, keys, row) for row in range(30)])  # whoever knew the key could
+    assert right_tacs(TacColumns(**columns), keys).tolist() == [False, True] * 15
+    with pytest.raises(ValueError, match=r"without a key, the first of them: \[0, 2, 4\]"):
+        compute_tacs(TacColumns(**columns), keys)
 
 
 @pytest.mark.parametrize("keys", [np.zeros((3, 8), np.uint8), np.zeros(48, np.uint8), np.zeros((3, 16), np.int64)])

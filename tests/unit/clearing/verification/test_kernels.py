@@ -17,7 +17,7 @@ from clearing.verification.kernels.des import fast as des_fast
 from clearing.verification.kernels.des import plain as des_plain
 from clearing.verification.kernels.des.circuits import WrongCircuit
 from clearing.verification.kernels.kernel import Kernel
-from clearing.verification.kernels.sm4 import by_tables, field, processors
+from clearing.verification.kernels.sm4 import by_tables, field, processors, tables
 from clearing.verification.kernels.sm4 import fast as sm4_fast
 from clearing.verification.kernels.sm4 import plain as sm4_plain
 
@@ -126,7 +126,7 @@ def test_what_a_kernel_is_given_stays_as_it_is(kernel: Kernel, algorithm: Module
 
 def test_maps_that_make_another_s_box_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert field.s_box()
-    monkeypatch.setattr(field, "S_BOX", field.S_BOX[:-1] + b"\x00")
+    monkeypatch.setattr(field, "S_BOX", tables.S_BOX[:-1] + b"\x00")
     with pytest.raises(field.WrongSBox):
         field.s_box()
 
@@ -157,7 +157,7 @@ def test_the_s_boxes_are_the_standards() -> None:
 
 
 def test_gates_that_make_another_box_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = circuits.s_box
+    right = wiring.s_box
     monkeypatch.setattr(circuits, "s_box", lambda box, bits: right(box, bits) ^ (bits == 17))
     circuits.circuit.cache_clear()
     with pytest.raises(WrongCircuit, match=r"s1\.txt: signal"):
