@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/history.py [--records N] [--folder DIR] [--cards N]
 
 Makes the year once (365 days in 16 buckets by the real writer: about 2 GB of cleared files and 3.5 GB of pieces, in some ten
-minutes; an interrupted run goes on where it was) and folds it. *First* looks are at cards nobody looked at, after the kernel was told to
-forget every file; *again* is the same cards once more. What is found is compared with the scan before anything is reported.
+minutes; an interrupted run goes on where it was) and folds it. *First* looks are at cards nobody looked at, after the kernel
+was told to forget every file; *again* is the same cards once more. What is found is compared with the scan before anything is
+reported.
 """
 
 from __future__ import annotations
