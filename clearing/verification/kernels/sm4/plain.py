@@ -39,20 +39,21 @@ class _Machine:
     of 32 bits, a row each."""
 
     def __init__(self, lanes: int) -> None:
-        self._key, self._state = _rows(4, lanes), _rows(4, lanes)
+        self._key, self._block, self._state = (_rows(4, lanes) for _ in range(3))
         self._round_keys = _rows(ROUNDS, lanes)
         self._mixed, self._found = _rows(2, lanes)
         self._schedule, self._encryption = list(self._key_calls()), list(self._data_calls())
 
     def macs(self, keys: Words, blocks: Words) -> Words:
         count = keys.shape[1]
-        self._key[:, :count] = _quarters(keys)
+        _split(keys, self._key[:, :count])
         self._key ^= np.array(SYSTEM, dtype=np.uint32)[:, np.newaxis]
         _carry_out(self._schedule)
         self._state[:] = 0
         for block in range(0, len(blocks), 2):
-            self._state[:] = self._state[::-1].copy()  # SM4 ends by turning the words round
-            self._state[:, :count] ^= _quarters(blocks[block : block + 2])
+            _split(blocks[block : block + 2], self._block[:, :count])
+            self._block ^= self._state[::-1]  # SM4 ends by turning the words round
+            self._state[:] = self._block
             _carry_out(self._encryption)
         return self._state[3, :count].astype(np.uint64)
 
@@ -98,6 +99,8 @@ def _tables(turns: tuple[int, ...]) -> _Quarters:
     return pair_tables(turns)
 
 
-def _quarters(words: Words) -> _Quarters:
+def _split(words: Words, into: _Quarters) -> None:
     """(2, n) words of 64 bits as (4, n) of 32, the more significant first."""
-    return np.stack([quarter for word in words for quarter in (word >> _HALF, word)]).astype(np.uint32)
+    for row, word in enumerate(words):
+        np.right_shift(word, _HALF, out=into[2 * row], casting="unsafe")
+        np.copyto(into[2 * row + 1], word, casting="unsafe")
