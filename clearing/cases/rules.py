@@ -20,6 +20,7 @@ class CaseKind(StrEnum):
     DISPUTE = "dispute"  # one participant claims money of another
     CLAIM_REFUSED = "claim-refused"  # another city does not confirm that its card rode here
     CLAIM_HELD = "claim-held"  # we do not confirm that our card rode elsewhere, though the card paid
+    GAP = "gap"  # records or counters that did not come by their deadline
 
 
 @unique
@@ -63,6 +64,7 @@ KINDS: Mapping[CaseKind, KindRule] = {
         5,
         (Resolution.RELEASE, Resolution.REFUSE, Resolution.WRITE_OFF),
     ),
+    CaseKind.GAP: KindRule("逾期缺口", "gap past its deadline", 5, (Resolution.EXPLAINED,)),
 }
 
 RESOLUTIONS: Mapping[Resolution, tuple[str, str]] = {
