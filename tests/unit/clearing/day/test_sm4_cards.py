@@ -19,8 +19,8 @@ from card_os.engine.card import Card
 from card_os.wire import commands
 from card_os.wire.identifiers import KEY_LOAD, KEY_PURCHASE, PIN, TRANSIT_AID_SM4
 from clearing.day.entries import Reading, entries_of
+from clearing.day.fares import Pricer
 from clearing.day.proof import PROOF, entry_keys, macs_right, made_tacs
-from clearing.fare_checks.bulk import Repricer
 from clearing.verification.context import KnownLoad, TransactionId
 from clearing.verification.joining import Claim
 from clearing.verification.reasons import Reason, Status
@@ -128,7 +128,7 @@ def outcomes(town: Any, sm4: Sm4Card) -> list[Record]:
 def columns(records: list[Record], town: Any) -> dict[str, Any]:
     rows = columns_of(b"".join(record.encode() for record in records))
     context = town.context()
-    reading = Reading(context.business_day, context.policy.calendar.cut_off, Repricer(context.tariffs))
+    reading = Reading(context.business_day, context.policy.calendar.cut_off, Pricer(context.tariffs))
     nothing = np.zeros(len(rows), dtype=np.int64)
     return entries_of(rows, np.zeros(len(rows), np.int32), nothing, reading)[0]
 
