@@ -21,7 +21,6 @@ from clearing.base import accounts
 from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
 from clearing.cases import api as cases
-from clearing.cases.escalation import escalate
 from clearing.demonstration import ACCOUNTS, ROLES
 from clearing.devices import api as devices
 from clearing.devices import pages as device_pages
@@ -33,19 +32,18 @@ from clearing.exchange import api as exchange
 from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
-from clearing.gaps import pages as gap_pages
 from clearing.intake import api as intake
 from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
 from clearing.participants import api as documents
 from clearing.participants import pages as document_pages
 from clearing.participants import publishing
+from clearing.participants.city_document import as_document
 from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import City, demonstration
 from clearing.participants.service import open_personal_accounts, publish_city, publish_tariff
 from clearing.reconciliation import api as reconciliation
 from clearing.reconciliation import pages as money_pages
-from clearing.restatement import api as restatement
 from clearing.settlement import api as settlement
 from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
@@ -62,7 +60,6 @@ FEED_INTERVAL_S = 30
 PAGES = (
     Page("/", "总览", "Overview"),
     Page("/batches", "上传批次", "Batches"),
-    Page("/gaps", "缺口", "Gaps"),
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
     Page("/balances", "历史余额", "Balances as of"),
@@ -76,7 +73,6 @@ PAGES = (
     Page("/cases", "案件", "Cases"),
     Page("/documents", "合同与协议", "Contracts"),
     Page("/adjustments", "调账", "Adjustments"),
-    Page("/restatements", "重算", "Restatements"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
 )
@@ -94,9 +90,9 @@ def create_app(
     staff: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """``settings.database_url`` is this service's own role's URL; a given ``database`` goes before it and stays open, as a
-    given ``issuing`` client does. At start the app publishes ``city``, ``tariff`` and what participants
-    ``agreed`` on (the demonstration's by default), opens the first window and makes the accounts of ``staff`` (name →
-    password) where they are missing."""
+    given ``issuing`` client does. At its first start the app publishes ``city`` and what participants
+    ``agreed`` on, at every start ``tariff`` (the demonstration's by default), opens the first window and makes the accounts
+    of ``staff`` (name → password) where they are missing."""
     own_database, own_client = database is None, issuing is None
     database = database or Database(make_url(settings.database_url.get_secret_value()))
     issuing = issuing or httpx.AsyncClient(
@@ -146,12 +142,10 @@ def create_app(
         settlement,
         cases,
         adjustments,
-        restatement,
         reconciliation,
         exchange,
         exchange_pages,
         pages,
-        gap_pages,
         device_pages,
         documents,
         document_pages,
@@ -176,8 +170,10 @@ def from_environment() -> FastAPI:
 async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff: Mapping[str, str]) -> None:
     now = service.clock.now()
     async with service.database.transaction() as session:
-        await publish_city(session, city, now=now)
+        if await publishing.in_force(session, DocumentKind.CITY) is None:
+            await publish_city(session, city, now=now)
         await publish_tariff(session, tariff, now=now)
+        await publishing.set_up(session, DocumentKind.CITY, as_document(city), now=now)
         await adopt_published(session)
         await ensure_key(session, keys_in(service.settings.data_folder), now=now)
         await ensure_open(session, now=now)
@@ -198,7 +194,6 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                 if items := await pull(session, issuing):
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
-                await escalate(session, now=service.clock.now())
         except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
         await asyncio.sleep(FEED_INTERVAL_S)

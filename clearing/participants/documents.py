@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from clearing.apportionment.agreement import Agreements, load_agreements
 from clearing.apportionment.demonstration import demonstration_agreements
 from clearing.ledger.accounts import Kind, code
+from clearing.participants import city_document
+from clearing.participants.city_document import CityDocument
 from clearing.participants.contracts import Contracts, load_contracts
-from clearing.participants.effective import Document, MalformedDocument, unmade
+from clearing.participants.effective import Document, MalformedDocument, read, unmade
 from clearing.participants.rules import City
 from rulebook.tariff import Tariff
 
 
 @unique
 class DocumentKind(StrEnum):
+    CITY = "city"
     CONTRACTS = "contracts"
     APPORTIONMENT = "apportionment"
 
@@ -43,6 +46,20 @@ def _agreements(document: Mapping[str, Any], around: Surroundings) -> Document:
     return load_agreements(document, operators=operators, tariff=around.tariff)
 
 
+def _city(document: Mapping[str, Any], _: Surroundings) -> Document:
+    return read(document, CityDocument)
+
+
+def _terms_unmade(before: Document | None, after: Document, *, today: date) -> list[str]:
+    return unmade(before.terms if before is not None else (), after.terms, today=today)
+
+
+class Unmade(Protocol):
+    """How ``after`` would change what must stay of ``before``; each as a fault."""
+
+    def __call__(self, before: Document | None, after: Document, *, today: date) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class KindRule:
     """``load`` raises ``MalformedDocument`` with every fault found; ``model`` reads one that was published."""
@@ -51,9 +68,11 @@ class KindRule:
     en: str
     model: type[Document]
     load: Callable[[Mapping[str, Any], Surroundings], Document]
+    unmade: Unmade = _terms_unmade
 
 
 KINDS: Mapping[DocumentKind, KindRule] = {
+    DocumentKind.CITY: KindRule("参与方", "participants", CityDocument, _city, city_document.unmade),
     DocumentKind.CONTRACTS: KindRule("合同", "contracts", Contracts, _contracts),
     DocumentKind.APPORTIONMENT: KindRule("分摊协议", "apportionment", Agreements, _agreements),
 }
@@ -71,8 +90,8 @@ def checked(
     fault found."""
     rule = KINDS[kind]
     found = rule.load(document, around)
-    known = rule.model.model_validate(before).terms if before is not None else ()
-    if faults := unmade(known, found.terms, today=today):
+    known = rule.model.model_validate(before) if before is not None else None
+    if faults := rule.unmade(known, found, today=today):
         raise MalformedDocument(faults)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from clearing.apportionment.agreement import Agreements
+from clearing.participants.city_document import CityDocument
 from clearing.participants.contracts import Contracts
 from clearing.participants.documents import (
     KINDS,
@@ -23,7 +24,7 @@ from clearing.participants.documents import (
     next_state,
 )
 from clearing.participants.effective import MalformedDocument
-from clearing.participants.service import city, newest_tariff
+from clearing.participants.service import city, newest_tariff, publish_city
 from clearing.participants.tables import DocumentRow
 from rulebook.tariff import load_tariff
 
@@ -101,6 +102,16 @@ async def propose(
     return row
 
 
+async def _publish_city(session: AsyncSession, document: Mapping[str, Any], now: datetime) -> None:
+    await publish_city(session, CityDocument.model_validate(document).city, now=now)
+
+
+_ALSO: Mapping[DocumentKind, Callable[[AsyncSession, Mapping[str, Any], datetime], Awaitable[None]]] = {
+    DocumentKind.CITY: _publish_city,
+}
+"""What else a document does when it comes into force."""
+
+
 async def approve(session: AsyncSession, kind: DocumentKind, version: int, *, actor: str, now: datetime) -> DocumentRow:
     """The second person: it is in force. Checked anew on what has come into force, and on the day it is by now. Raises
     ``Refused``."""
@@ -119,6 +130,8 @@ async def approve(session: AsyncSession, kind: DocumentKind, version: int, *, ac
         raise Refused(409, "A newer version is in force", detail, reason="newer_in_force")
     row.state, row.approved_by, row.approved_at = state, actor, now
     await session.flush()
+    if kind in _ALSO:
+        await _ALSO[kind](session, row.document, now)
     return row
 
 

@@ -10,9 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from backoffice.clock import HEADER
+from clearing.ledger import queries as ledger
 from clearing.participants import publishing
+from clearing.participants.city_document import as_document
 from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.effective import MalformedDocument
+from clearing.participants.rules import demonstration
+from clearing.participants.service import city
 
 SHIPPED = demonstration_documents()[DocumentKind.CONTRACTS]
 NOW = datetime.fromisoformat("2026-09-15T22:00:00+08:00")
@@ -157,6 +161,43 @@ async def test_the_service_cannot_change_what_was_put_up(house: Any) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
         async with house.database.transaction() as session:
             await session.execute(text("UPDATE clearing.agreed_document SET document = '{}'"))
+
+
+def _city(version: int = 2, **changes: Any) -> dict[str, Any]:
+    document = as_document(demonstration(), version=version)
+    return document | {"city": document["city"] | changes}
+
+
+NEW_OPERATOR = {
+    "id": "ferry",
+    "role": "operator",
+    "zh": "轮渡",
+    "en": "Ferry",
+    "accounts": [["transit", "operator-payable:ferry"]],
+}
+
+
+async def test_a_new_participant_has_its_account_once_two_persons_agree(house: Any) -> None:
+    document = _city(participants=[*_city()["city"]["participants"], NEW_OPERATOR])
+    ferry = changed(2, {"participant": "ferry", "effective_from": "2026-09-16", "hold": {"rate": "0.1", "days": 1}})
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        early = await wang.post("/documents/contracts", json=ferry)
+        assert "ferry is no participant" in early.json()["detail"]
+        assert (await wang.post("/documents/city", json=document)).status_code == 201
+        assert (await li.post("/documents/city/2/approval")).status_code == 200
+        assert (await wang.post("/documents/contracts", json=ferry)).status_code == 201
+        assert "轮渡" in (await wang.get("/documents/city/2")).text
+    async with house.database.reading() as session:
+        assert "operator-payable:ferry" in {s.account.code for s in await ledger.standings(session, "transit")}
+        assert "ferry" in {participant.id for participant in (await city(session)).participants}
+
+
+async def test_a_participant_with_accounts_stays(house: Any) -> None:
+    document = _city(participants=[p for p in _city()["city"]["participants"] if p["id"] != "bus-b"])
+    async with house.staff("wang") as wang:
+        answer = await wang.post("/documents/city", json=document)
+    assert answer.status_code == 422
+    assert "participant bus-b has accounts in the ledger; it stays" in answer.json()["detail"]
 
 
 async def test_the_pages(house: Any) -> None:
