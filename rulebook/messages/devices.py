@@ -74,7 +74,7 @@ class DeviceHealth(Message):
     tariff_version: Counted
     list_version: Counted
     parameter_key: Counted
-    clock_drift_ms: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None
+    clock_drift_ms: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     journal_last: Counted
     journal_uploaded: Counted
     free_bytes: Counted
