@@ -11,16 +11,17 @@ from card_os.crypto.des import BLOCK, encrypt_ecb
 from card_os.crypto.secret import Secret
 
 FACTOR = 8
+_INVERTED = bytes(range(255, -1, -1))
 
 
 def factor_column(factors: bytes) -> bytes:
     """``f ‖ NOT f`` for every 8-byte factor of ``factors``: what the last level encrypts, 16 bytes for each."""
     if len(factors) % FACTOR:
         raise ValueError(f"factors have {len(factors)} bytes; each is {FACTOR}")
-    inverted = (int.from_bytes(factors, "big") ^ ((1 << 8 * len(factors)) - 1)).to_bytes(len(factors), "big")
-    return b"".join(
-        factors[start : start + BLOCK] + inverted[start : start + BLOCK] for start in range(0, len(factors), BLOCK)
-    )
+    pairs = memoryview(bytearray(2 * len(factors))).cast("Q")
+    pairs[0::2] = memoryview(factors).cast("Q")
+    pairs[1::2] = memoryview(factors.translate(_INVERTED)).cast("Q")
+    return pairs.tobytes()
 
 
 def child_key(master: bytes, factor: bytes) -> Secret:
