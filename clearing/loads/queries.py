@@ -1,37 +1,114 @@
-"""Attempts and authorisations, read and written."""
+"""Attempts and authorisations, read and written.
+
+A load waits for these while its card is in the reader, hundreds of them a second: what it asks is one prebuilt statement after
+the lock, what it stores another (benchmarks/loads.py).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.facts.tables import DenyChangeRow
+from clearing.facts.tables import CardFactRow
+from clearing.ledger.accounts import TRANSIT, Kind, code
 from clearing.loads.rules import Attempt, Authorisation, LoadKey
 from clearing.loads.tables import AuthorisationRow, LoadRow
+from rulebook.messages.facts import CardFact
 from rulebook.messages.loads import LoadState
 
 _GIVEN = tuple(Authorisation.__dataclass_fields__)
+_FACT = tuple(column.key for column in CardFactRow.__table__.c if column.key in CardFact.model_fields)
+_ATTEMPT = ("attempt", "agent", "amount_minor", "state")
+
+_ACCOUNTS = {"prefunded": Kind.AGENT_PREFUNDED, "limited": Kind.AGENT_WITH_LIMIT}
+
+_LOCK = text("SELECT pg_advisory_xact_lock(727004, hashtext(:card))")
+
+
+def _columns_of(table: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{name} AS {table}_{name}" for name in names)
+
+
+_FIND = text(
+    f"""
+    SELECT {_columns_of("fact", _FACT)}, {_columns_of("load", _ATTEMPT)}, {_columns_of("given", _GIVEN)},
+        (SELECT denied FROM clearing.deny_change
+         WHERE issuer = :issuer AND serial = :serial ORDER BY number DESC LIMIT 1) AS denied,
+        (SELECT online_sequence FROM clearing.load
+         WHERE issuer = :issuer AND serial = :serial AND purse = :purse AND state = 'reserved') AS open_sequence,
+        (SELECT code FROM clearing.ledger_account
+         WHERE book = '{TRANSIT}' AND code IN (:prefunded, :limited) ORDER BY code LIMIT 1) AS agent_account
+    FROM (SELECT 1) AS one
+    LEFT JOIN clearing.card_fact AS fact ON fact.issuer = :issuer AND fact.serial = :serial
+    LEFT JOIN clearing.load AS load ON load.issuer = :issuer AND load.serial = :serial AND load.purse = :purse
+        AND load.online_sequence = :online_sequence
+    LEFT JOIN clearing.load_authorisation AS given ON given.issuer = load.issuer AND given.serial = load.serial
+        AND given.purse = load.purse AND given.online_sequence = load.online_sequence AND given.attempt = load.attempt
+    ORDER BY load.attempt, given.position
+    """  # noqa: S608  (names of our own columns)
+)
+
+_ID = ("issuer", "serial", "purse", "online_sequence", "attempt")
+
+
+def _insert(table: str, names: Sequence[str]) -> str:
+    values = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO clearing.{table} ({', '.join(names)}) VALUES ({values})"  # noqa: S608
+
+
+_GIVE = _insert("load_authorisation", (*_ID, "position", *_GIVEN))
+_AUTHORISE = text(_GIVE)
+_RESERVE_AND_AUTHORISE = text(f"WITH attempt AS ({_insert('load', (*_ID, 'agent', 'amount_minor', 'state'))}) {_GIVE}")
 
 
 async def lock_card(session: AsyncSession, issuer: bytes, serial: bytes) -> None:
     """Two requests for one card wait for each other, also where it has no row yet."""
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(727004, hashtext(:card))"), {"card": (issuer + serial).hex()}
+    await session.execute(_LOCK, {"card": (issuer + serial).hex()})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A card and a load of it. ``denied``: what the newest change of the deny list says; ``attempts``: all under the load's id,
+    oldest first; ``open_sequence``: of the card's open load, it has at most one; ``agent_account``: prefunded or with a limit,
+    an agent has one of the two."""
+
+    card: CardFact | None
+    denied: bool
+    attempts: list[Attempt]
+    open_sequence: int | None
+    agent_account: str | None
+
+
+async def find(session: AsyncSession, load: LoadKey, agent: str | None = None) -> Found:
+    """All that a request about ``load`` is judged by; the account is ``agent``'s."""
+    accounts = {name: code(kind, agent) if agent else "" for name, kind in _ACCOUNTS.items()}
+    rows = (await session.execute(_FIND, _columns(load) | accounts)).all()
+    first = rows[0]
+    known = {name: getattr(first, f"fact_{name}") for name in _FACT}
+    return Found(
+        card=CardFact.model_validate(known) if first.fact_issuer is not None else None,
+        denied=bool(first.denied),
+        attempts=list(_attempts(rows)),
+        open_sequence=first.open_sequence,
+        agent_account=first.agent_account,
     )
 
 
-async def is_denied(session: AsyncSession, issuer: bytes, serial: bytes) -> bool:
-    """What the newest change of the deny list says of the card."""
-    newest = select(DenyChangeRow.denied).where(DenyChangeRow.issuer == issuer, DenyChangeRow.serial == serial)
-    return bool(await session.scalar(newest.order_by(DenyChangeRow.number.desc()).limit(1)))
-
-
-async def attempts(session: AsyncSession, load: LoadKey) -> list[Attempt]:
-    """Every attempt under the id, oldest first."""
-    return [attempt for _, attempt in await _loads(session, *_is(LoadRow, load))]
+def _attempts(rows: Sequence[Any]) -> Iterator[Attempt]:
+    """Of rows in order, one for each authorisation."""
+    given: dict[tuple[Any, ...], list[Authorisation]] = {}
+    for row in rows:
+        if row.load_attempt is not None:
+            of_attempt = given.setdefault(tuple(getattr(row, f"load_{name}") for name in _ATTEMPT), [])
+            if row.given_random is not None:
+                of_attempt.append(Authorisation(*(getattr(row, f"given_{name}") for name in _GIVEN)))
+    for (number, agent, amount_minor, state), authorisations in given.items():
+        yield Attempt(number, agent, amount_minor, LoadState(state), tuple(authorisations))
 
 
 async def open_loads(session: AsyncSession) -> list[tuple[LoadKey, Attempt]]:
@@ -39,38 +116,15 @@ async def open_loads(session: AsyncSession) -> list[tuple[LoadKey, Attempt]]:
     return await _loads(session, LoadRow.state == LoadState.RESERVED)
 
 
-async def open_sequence(session: AsyncSession, load: LoadKey) -> int | None:
-    """The on-line sequence of the card's open load; it has at most one."""
-    found: int | None = await session.scalar(
-        select(LoadRow.online_sequence).where(
-            LoadRow.issuer == load.issuer,
-            LoadRow.serial == load.serial,
-            LoadRow.purse == load.purse,
-            LoadRow.state == LoadState.RESERVED,
-        )
-    )
-    return found
-
-
-async def add_attempt(session: AsyncSession, load: LoadKey, attempt: Attempt) -> None:
-    session.add(
-        LoadRow(
-            **_columns(load),
-            attempt=attempt.number,
-            agent=attempt.agent,
-            amount_minor=attempt.amount_minor,
-            state=attempt.state,
-        )
-    )
-    await session.flush()
-
-
 async def add_authorisation(session: AsyncSession, load: LoadKey, attempt: Attempt, given: Authorisation) -> None:
-    """Behind those ``attempt`` already has."""
-    values = {name: getattr(given, name) for name in _GIVEN}
-    position = len(attempt.authorisations) + 1
-    session.add(AuthorisationRow(**_columns(load), attempt=attempt.number, position=position, **values))
-    await session.flush()
+    """Behind those ``attempt`` already has; one that has none is stored with it."""
+    values = _columns(load) | {name: getattr(given, name) for name in _GIVEN}
+    values |= {"attempt": attempt.number, "position": len(attempt.authorisations) + 1}
+    if attempt.authorisations:
+        await session.execute(_AUTHORISE, values)
+    else:
+        whole = {"agent": attempt.agent, "amount_minor": attempt.amount_minor, "state": attempt.state.value}
+        await session.execute(_RESERVE_AND_AUTHORISE, values | whole)
 
 
 async def set_state(

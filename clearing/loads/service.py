@@ -10,12 +10,12 @@ from hmac import compare_digest
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.facts import queries as facts
 from clearing.ledger import queries as ledger_queries
 from clearing.ledger.accounts import TRANSIT, Kind, code
 from clearing.ledger.rules import Phase, Purpose, Refusal, Transfer, settling
 from clearing.ledger.service import TransfersRefused, post
 from clearing.loads import queries
+from clearing.loads.queries import Found
 from clearing.loads.rules import (
     Attempt,
     Authorisation,
@@ -75,30 +75,23 @@ async def authorise(
     session: AsyncSession, vault: Vault, request: LoadRequest, *, agent: str, now: datetime
 ) -> LoadAuthorised | LoadRefused:
     """MAC2 for a load that ``agent`` pays for. Raises ``MalformedRequest``."""
-    if found := faults(request):
-        raise MalformedRequest(found)
+    if wrong := faults(request):
+        raise MalformedRequest(wrong)
     load = LoadKey(request.issuer, request.serial, request.purse, request.online_sequence)
     await queries.lock_card(session, load.issuer, load.serial)
-    card = await facts.card(session, load.issuer, load.serial)
-    expected = None if card is None else macs(_child(vault, KeyLabel.LOAD, card), request)
-    judgement = judge(request, agent, await _known(session, request, load, card, expected, now))
-    return await _carry_out(session, request, load, agent, judgement, expected, now)
+    found = await queries.find(session, load, agent)
+    expected = None if found.card is None else macs(_child(vault, KeyLabel.LOAD, found.card), request)
+    judgement = judge(request, agent, _known(request, load, found, expected, now))
+    return await _carry_out(session, request, load, agent, found.agent_account, judgement, expected, now)
 
 
-async def _known(
-    session: AsyncSession,
-    request: LoadRequest,
-    load: LoadKey,
-    card: CardFact | None,
-    expected: LoadMacs | None,
-    now: datetime,
-) -> Known:
+def _known(request: LoadRequest, load: LoadKey, found: Found, expected: LoadMacs | None, now: datetime) -> Known:
     return Known(
-        card=card,
-        denied=await queries.is_denied(session, load.issuer, load.serial),
+        card=found.card,
+        denied=found.denied,
         mac1_right=expected is not None and compare_digest(expected.mac1, request.mac1),
-        attempts=await queries.attempts(session, load),
-        earlier_open=await queries.open_sequence(session, load) not in (None, load.online_sequence),
+        attempts=found.attempts,
+        earlier_open=found.open_sequence not in (None, load.online_sequence),
         today=now.astimezone(BUSINESS_ZONE).date(),
     )
 
@@ -108,6 +101,7 @@ async def _carry_out(
     request: LoadRequest,
     load: LoadKey,
     agent: str,
+    account: str | None,
     judgement: Judgement,
     expected: LoadMacs | None,
     now: datetime,
@@ -121,7 +115,9 @@ async def _carry_out(
             pass
         case Reserve(number, void):
             attempt = Attempt(number, agent, request.amount_minor, LoadState.RESERVED, ())
-            if not await _reserve(session, load, attempt, void, _business_day(request.date, request.time), now):
+            if not await _reserve(
+                session, load, attempt, account, void, _business_day(request.date, request.time), now
+            ):
                 return LoadRefused(LoadRefusal.AGENT_WITHOUT_COVER)
     assert expected is not None, "judge refuses an unknown card"
     await queries.add_authorisation(session, load, attempt, _authorisation(request, expected.mac2))
@@ -129,16 +125,18 @@ async def _carry_out(
 
 
 async def _reserve(
-    session: AsyncSession, load: LoadKey, attempt: Attempt, void: Attempt | None, day: date, now: datetime
+    session: AsyncSession,
+    load: LoadKey,
+    attempt: Attempt,
+    account: str | None,
+    void: Attempt | None,
+    day: date,
+    now: datetime,
 ) -> bool:
     """False: the agent has no cover. What is disproved is voided in either case, and its money counts as cover."""
     if void is not None:
         await _settle(session, load, void, Event.DISPROVED, day, now)
-    account = await _agent_account(session, attempt.agent)
-    if account is None or not await _posted(session, _pending(load, attempt, account, day), now):
-        return False
-    await queries.add_attempt(session, load, attempt)
-    return True
+    return account is not None and await _posted(session, _pending(load, attempt, account, day), now)
 
 
 async def confirm(
@@ -148,16 +146,15 @@ async def confirm(
     GET TRANSACTION PROVE at any other terminal."""
     load = LoadKey(confirmation.issuer, confirmation.serial, confirmation.purse, confirmation.online_sequence)
     await queries.lock_card(session, load.issuer, load.serial)
-    card = await facts.card(session, load.issuer, load.serial)
-    attempts = await queries.attempts(session, load)
-    if card is None or not attempts:
+    found = await queries.find(session, load)
+    if found.card is None or not found.attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
-    proved = executed(_child(vault, KeyLabel.TAC, card), load, attempts, confirmation.tac)
+    proved = executed(_child(vault, KeyLabel.TAC, found.card), load, found.attempts, confirmation.tac)
     if proved is None:
         return ConfirmationRefused(ConfirmationRefusal.TAC_WRONG)
     attempt, given = proved
     day = _business_day(given.date, given.time)
-    for other in attempts:
+    for other in found.attempts:
         if other is not attempt:
             await _settle(session, load, other, Event.DISPROVED, day, now)
     if not await _settle(session, load, attempt, Event.PROVED, day, now, given=given, tac=confirmation.tac):
@@ -168,7 +165,7 @@ async def confirm(
 async def standing(session: AsyncSession, question: LoadQuestion) -> LoadStanding | ConfirmationRefused:
     """The executed attempt under the id; where none is, the newest."""
     load = LoadKey(question.issuer, question.serial, question.purse, question.online_sequence)
-    attempts = await queries.attempts(session, load)
+    attempts = (await queries.find(session, load)).attempts
     if not attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
     attempt = next((a for a in attempts if a.state is LoadState.POSTED), attempts[-1])
@@ -229,13 +226,6 @@ async def _posted(session: AsyncSession, transfer: Transfer, now: datetime) -> b
             return False
         raise
     return True
-
-
-async def _agent_account(session: AsyncSession, agent: str) -> str | None:
-    """Prefunded, or with a limit; an agent has one of the two."""
-    keys = [(TRANSIT, code(kind, agent)) for kind in (Kind.AGENT_PREFUNDED, Kind.AGENT_WITH_LIMIT)]
-    found = await ledger_queries.accounts(session, keys)
-    return found[0].code if found else None
 
 
 def _child(vault: Vault, label: KeyLabel, card: CardFact) -> bytes:
