@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from card_os.crypto.des import BLOCK, encrypt_ecb
+from card_os.crypto.des import encrypt_ecb
 from card_os.crypto.secret import Secret
 
 FACTOR = 8
