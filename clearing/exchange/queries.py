@@ -143,10 +143,14 @@ async def _of_transactions(
     for start in range(0, len(ordered), AT_ONCE):
         some = ordered[start : start + AT_ONCE]
         wanted_ids = set(some)
-        wanted = func.unnest(
-            cast([id_.serial for id_ in some], ARRAY(LargeBinary)),
-            cast([id_.sequence for id_ in some], ARRAY(Integer)),
-        ).table_valued("serial", "sequence")
+        wanted = (
+            func.unnest(
+                cast([id_.serial for id_ in some], ARRAY(LargeBinary)),
+                cast([id_.sequence for id_ in some], ARRAY(Integer)),
+            )
+            .table_valued("serial", "sequence")
+            .render_derived()
+        )
         matching = (ItemRow.serial == wanted.c.serial) & (ItemRow.sequence == wanted.c.sequence)
         rows = await session.scalars(select(ItemRow).join(wanted, matching).where(ItemRow.direction == direction))
         found += [row for row in rows if transaction_of(row) in wanted_ids]
