@@ -29,7 +29,9 @@ class Database:
     def __init__(self, url: URL, *, poolclass: type[Pool] | None = None) -> None:
         self.engine = create_async_engine(url, poolclass=poolclass, hide_parameters=True)
         self._writing = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._reading = async_sessionmaker(self.engine, class_=ReadSession, expire_on_commit=False)
+        # Said with BEGIN, not by a statement of its own: every signed request of a device reads.
+        readonly = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reading = async_sessionmaker(readonly, class_=ReadSession, expire_on_commit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -41,7 +43,6 @@ class Database:
     async def reading(self) -> AsyncIterator[ReadSession]:
         """A consistent view that cannot write."""
         async with self._reading() as session, session.begin():
-            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield session
 
     async def close(self) -> None:

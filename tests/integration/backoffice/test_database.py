@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import URL, NullPool, text
+from sqlalchemy import URL, NullPool, StaticPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,17 @@ async def test_a_read_session_cannot_write(role_urls: dict[str, URL]) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
         async with database.reading() as session:
             await clearing_accounts.seed(session, "nobody", "secret", [])
+
+
+async def test_a_kept_connection_that_read_can_write_and_reads_one_moment(role_urls: dict[str, URL]) -> None:
+    database = Database(role_urls["clearing"], poolclass=StaticPool)
+    isolation = text("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+    seen = []
+    for open_session in (database.transaction, database.reading) * 2:
+        async with open_session() as session:
+            seen.append(tuple((await session.execute(isolation)).one()))
+    assert seen == [("read committed", "off"), ("repeatable read", "on")] * 2
+    await database.close()
 
 
 async def test_the_audit_trail_only_grows(clearing_session: AsyncSession) -> None:
