@@ -17,6 +17,7 @@ from backoffice.database import Database
 from backoffice.settings import Settings, settings_of_service
 from backoffice.web import Page, Service, create_service_app
 from clearing.adjustments import api as adjustments
+from clearing.apportionment import pages as apportionment_pages
 from clearing.base import accounts
 from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
@@ -149,6 +150,7 @@ def create_app(
         device_pages,
         documents,
         document_pages,
+        apportionment_pages,
         medical_pages,
         money_pages,
         ledger_pages,

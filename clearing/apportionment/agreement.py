@@ -40,20 +40,20 @@ class Method(StrEnum):
 Metres = Annotated[int, Field(ge=0, strict=True)]
 
 
-class _Way(Closed):
+class DeclaredWay(Closed):
     """``metres`` on each line, in order of travel."""
 
     probability: Rate
     metres: dict[str, Metres]
 
 
-class _Pair(Closed):
+class Pair(Closed):
     """Declared for one pair of stations, both ways round. With method table ``parts``, with path-probability ``ways``."""
 
     entry: str
     exit: str
     parts: dict[str, Rate] = Field(default_factory=dict)
-    ways: tuple[_Way, ...] = ()
+    ways: tuple[DeclaredWay, ...] = ()
 
 
 class Agreement(Terms):
@@ -65,7 +65,7 @@ class Agreement(Terms):
     residue: Residue
     operator_of_line: dict[str, str]
     default_parts: dict[str, Rate] = Field(default_factory=dict)
-    pairs: tuple[_Pair, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @model_validator(mode="after")
     def _parts_are_wholes(self) -> Agreement:
@@ -90,7 +90,7 @@ class Agreement(Terms):
     def weights(self, entry: str, exit_: str, tariff: Tariff, *, charged_by: str) -> Weights:
         """Who gets which part of a ride; in and out at one station it is whose gate charged it. Raises
         ``rulebook.tariff.NoFare`` and ``MalformedWeights``."""
-        pair = self._pair(entry, exit_)
+        pair = self.declared(entry, exit_)
         if self.method is Method.TABLE:
             return pair.parts if pair else self.default_parts
         if self.method is Method.PATH_PROBABILITY and pair:
@@ -105,11 +105,12 @@ class Agreement(Terms):
         tables = (self.default_parts, *(pair.parts for pair in self.pairs))
         return frozenset(self.operator_of_line.values()) | {operator for parts in tables for operator in parts}
 
-    def _pair(self, entry: str, exit_: str) -> _Pair | None:
+    def declared(self, entry: str, exit_: str) -> Pair | None:
+        """What the agreement says of this pair of stations itself."""
         return self._declared.get(frozenset((entry, exit_)))
 
     @cached_property
-    def _declared(self) -> Mapping[frozenset[str], _Pair]:
+    def _declared(self) -> Mapping[frozenset[str], Pair]:
         return {frozenset((pair.entry, pair.exit)): pair for pair in self.pairs}
 
     def _on_lines(self, metres: Mapping[str, int]) -> tuple[Ridden, ...]:

@@ -217,3 +217,17 @@ async def test_the_pages(house: Any) -> None:
         assert "1/250" in shown
         before = (await wang.get("/windows/1/charges")).text
         assert "窗口尚未计算" in before
+
+
+async def test_how_a_ride_is_shared_is_shown(house: Any) -> None:
+    terms = {"name": "buses", "effective_from": "2026-09-16", "method": "table", "residue": "last"}
+    shares = {"operator_of_line": {}, "default_parts": {"bus-a": "1/3", "bus-b": "2/3"}}
+    question = {"operator": "bus-a", "origin": "x", "destination": "y", "minor": 100}
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        document = {"version": 1, "agreements": [terms | shares]}
+        assert (await wang.post("/documents/apportionment", json=document)).status_code == 201
+        assert (await li.post("/documents/apportionment/1/approval")).status_code == 200
+        assert "尾差归 末个运营方" in (await wang.get("/documents/apportionment/1")).text
+        told = (await wang.get("/apportionment", params=question | {"day": "2026-09-16"})).text
+        assert all(part in told for part in ("1/3", "0.33", "2/3", "0.67"))
+        assert "当日无协议" in (await wang.get("/apportionment", params=question)).text
