@@ -48,9 +48,16 @@ def simulate(
         VaultKind, typer.Option(help="Visible test keys in memory, or in two SoftHSM tokens.")
     ] = VaultKind.SOFTWARE,
     out: Annotated[Path | None, typer.Option(help="Also write every statement into this folder.")] = None,
+    days: Annotated[
+        int, typer.Option(min=1, help="How many days, each with that many taps and a window of its own.")
+    ] = 1,
+    rough: Annotated[
+        bool,
+        typer.Option(help="Torn cards, lost answers, terminals without network, a clearing killed while it closes."),
+    ] = False,
     leave: Annotated[bool, typer.Option("--exit", help="Stop after the statement.")] = False,
 ) -> None:
-    """Play a day of a city: issue, load, ride, visit, clear, settle."""
+    """Play days of a city: issue, load, ride, visit, clear, settle."""
     console = Console()
     console.width = max(console.width, STATEMENT_WIDTH)  # a file or pipe says 80
     order = Order(
@@ -61,6 +68,8 @@ def simulate(
         vault=vault,
         folder=Path(os.environ.get("CITYCARD_DATA_FOLDER", "var")).resolve(),
         administrator_url=os.environ.get("CITYCARD_DATABASE_URL", ""),
+        days=days,
+        rough=rough,
     )
     try:
         with _stopped_by_kill(), Progress(console) as progress, played(order, progress) as result:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,11 +36,13 @@ class ServiceFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the two services listen, the token they know one another by, and role reader's way to the database."""
+    """Where the two services listen, the token they know one another by, and role reader's way to the database.
+    ``kill_and_restart`` ends a service as a power cut does, and starts it anew."""
 
     urls: Mapping[str, str]
     token: str
     reader: URL
+    kill_and_restart: Callable[[str], None]
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def running_services(
         urls = {name: f"http://127.0.0.1:{listening.getsockname()[1]}" for name, listening in sockets.items()}
         logs = folder / "log"
         logs.mkdir(exist_ok=True)
-        running: dict[str, subprocess.Popen[bytes]] = {}
+        running: dict[str, _Process] = {}
         for name in SERVICES:
             database = role_url(administrator, name, passwords, DATABASE)
             environment = {
@@ -79,10 +81,12 @@ def running_services(
                 "CITYCARD_SIMULATED_CLOCK": "true",
                 **({"CITYCARD_SIMULATED_START": begins.isoformat()} if begins else {}),
             }
-            running[name] = stack.enter_context(_service(name, sockets[name], environment, logs / f"{name}.log"))
-        for name in SERVICES:
-            _wait_until_up(name, urls[name], running[name], logs / f"{name}.log")
-        yield Services(urls, token, role_url(administrator, "reader", passwords, DATABASE))
+            running[name] = _Process(name, sockets[name], urls[name], environment, logs / f"{name}.log")
+            stack.callback(running[name].stop)
+        for process in running.values():
+            process.wait_until_up()
+        reader = role_url(administrator, "reader", passwords, DATABASE)
+        yield Services(urls, token, reader, lambda name: running[name].kill_and_restart())
 
 
 async def _set_up(administrator: URL, passwords: Mapping[str, str]) -> None:
@@ -115,40 +119,58 @@ def _listening(preferred: int) -> socket.socket:
     raise ServiceFailed("no free port on 127.0.0.1")
 
 
-@contextmanager
-def _service(
-    name: str, listening: socket.socket, environment: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    descriptor = listening.fileno()
-    command = [*_DIES_WITH_US, sys.executable, "-m", "uvicorn", f"{name}.app:from_environment", "--factory"]
-    options = ["--fd", str(descriptor), "--no-access-log", "--timeout-graceful-shutdown", "3"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 (our own command)
-            command + options,
-            env={**os.environ, **environment},
-            pass_fds=(descriptor,),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        listening.close()
-        try:
-            yield process
-        finally:
-            process.terminate()
+class _Process:
+    """A service in a process of its own. The socket stays ours, so that its port does when the service is started anew."""
+
+    def __init__(
+        self, name: str, listening: socket.socket, url: str, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self._name = name
+        self._listening = listening
+        self._url = url
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        log.unlink(missing_ok=True)
+        self._process = self._start()
+
+    def wait_until_up(self) -> None:
+        """Raises ``ServiceFailed``."""
+        deadline = time.monotonic() + _START_LIMIT_S
+        while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                answer = httpx.get(f"{self._url}/sign-in", timeout=_START_LIMIT_S, trust_env=False)
+                if answer.status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise ServiceFailed(f"{self._name} did not start; see {self._log}")
 
+    def kill_and_restart(self) -> None:
+        """Raises ``ServiceFailed``."""
+        self._process.kill()
+        self._process.wait()
+        self._process = self._start()
+        self.wait_until_up()
 
-def _wait_until_up(name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
+    def stop(self) -> None:
+        self._process.terminate()
         try:
-            if httpx.get(f"{url}/sign-in", timeout=_START_LIMIT_S, trust_env=False).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise ServiceFailed(f"{name} did not start; see {log}")
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listening.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        descriptor = self._listening.fileno()
+        command = [*_DIES_WITH_US, sys.executable, "-m", "uvicorn", f"{self._name}.app:from_environment", "--factory"]
+        options = ["--fd", str(descriptor), "--no-access-log", "--timeout-graceful-shutdown", "3"]
+        with self._log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603 (our own command)
+                command + options,
+                env=self._environment,
+                pass_fds=(descriptor,),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )

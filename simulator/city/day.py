@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from rulebook.calendar import BUSINESS_ZONE
+from card_os.wire.dialogue import HostSilent
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.medical import ItemClass
 from rulebook.money import yuan
@@ -59,7 +60,8 @@ class Diary:
 
 
 class CityDay:
-    """``cards`` by person, ``units`` by terminal; ``report_loss`` tells issuing and lets clearing know."""
+    """``cards`` by person, ``units`` by terminal; ``report_loss`` tells issuing and lets clearing know. ``has_network`` is
+    asked for a terminal at each of its contacts."""
 
     def __init__(
         self,
@@ -70,8 +72,11 @@ class CityDay:
         clock: CityClock,
         random: Random,
         report_loss: Callable[[int], None],
+        diary: Diary,
+        has_network: Callable[[], bool],
     ) -> None:
-        self.diary = Diary()
+        self.diary = diary
+        self._has_network = has_network
         self._cards = cards
         self._units = units
         self._readers = readers
@@ -92,18 +97,30 @@ class CityDay:
             self._happen(happening)
             yield happening
         self.contact(plan[-1].at + LAST_CONTACT)
-        self._reconcile(plan[0].at.astimezone(BUSINESS_ZONE).date())
 
     def contact(self, at: datetime) -> None:
-        """Every terminal has a network for a moment: batches up, tariff and deny list down."""
+        """Every terminal that has a network is in touch for a moment."""
         self._clock.now = at
         for unit in self._units:
-            self.diary.batches += unit.upload()
-            kept = self._parameters.fetched(unit.uplink, unit.parameters)
-            unit.learn(self._parameters.rules(kept))
-            unit.report(kept)
+            if self._has_network():
+                # Silence: what was sent is sent again the next time.
+                with suppress(HostSilent):
+                    self._in_touch(unit)
 
-    def _reconcile(self, day: date) -> None:
+    def catch_up(self) -> None:
+        """Every terminal is in touch."""
+        for unit in self._units:
+            self._in_touch(unit)
+
+    def _in_touch(self, unit: Unit) -> None:
+        """Batches up, tariff and deny list down."""
+        self.diary.batches += unit.upload()
+        kept = self._parameters.fetched(unit.uplink, unit.parameters)
+        unit.learn(self._parameters.rules(kept))
+        unit.report(kept)
+
+    def reconcile(self, day: date) -> None:
+        """The hospitals' evening."""
         for unit in self._by_kind[DeviceKind.HOSPITAL]:
             assert isinstance(unit.machine, HospitalDesk)
             self.diary.evenings.append(evening(unit.place.operator, unit.machine, day, self._clock.now))

@@ -20,6 +20,7 @@ from rulebook.tariff import Tariff, load_tariff
 from simulator.city.offices import CityClock
 from simulator.city.places import CITY, INSTITUTIONS, ISSUER, REGION, Place
 from simulator.city.readers import Readers
+from simulator.city.rough import LossyLine
 from simulator.city.witness import Witness
 from terminals.dialogues.context import Rules, Terminal
 from terminals.gate import Gate
@@ -98,11 +99,12 @@ def enrolled(
     clearing_url: str,
     clock: CityClock,
     readers: Readers,
+    line: LossyLine,
 ) -> Iterator[list[Unit]]:
     """Terminals enrolled and ready. ``equipment``: where, with which PSAM, with which enrolment code."""
     parameter_reader = ParameterReader(clock)
     with ExitStack() as stack:
-        client = stack.enter_context(clock.client())
+        client = stack.enter_context(clock.client(transport=line))
         units = []
         for number, (place, sam, code) in enumerate(equipment):
             home = folder / place.device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,8 +12,6 @@ from clearing.participants.banking import BankAccount
 from clearing.participants.rules import City, demonstration
 from simulator.city.bank import DemonstrationBank
 from simulator.city.offices import Clerk
-
-SETTLEMENT_DAY = date(2026, 9, 16)  # the working day after the demonstration's
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +35,34 @@ class Settled:
         ]
 
 
-def settle(clerk: Clerk, approver: Clerk, *, window: int, day: date, insured: Mapping[str, int]) -> Settled:
-    """``insured``: by fund, how many persons' opening balances were contributed. Raises ``OfficeRefused``."""
+def demonstration_bank() -> DemonstrationBank:
     city = demonstration()
-    bank = DemonstrationBank({book: (terms.account, terms.opening_minor) for book, terms in city.bank_accounts.items()})
+    return DemonstrationBank({book: (terms.account, terms.opening_minor) for book, terms in city.bank_accounts.items()})
+
+
+def settle(
+    clerk: Clerk,
+    approver: Clerk,
+    bank: DemonstrationBank,
+    *,
+    windows: Sequence[int],
+    day: date,
+    insured: Mapping[str, int],
+) -> Settled:
+    """Of ``windows``, all on one day. ``insured``: by fund, how many persons' opening balances were contributed since the last
+    time. Raises ``OfficeRefused``."""
+    city = demonstration()
     books = []
     for book in sorted(city.bank_accounts):
         _contributions(bank, city, book, insured, day)
-        view = clerk.post(f"/settlement/{window}/{book}/start")
-        _pay_in(bank, city, book, view, day)
+        addresses = [f"/settlement/{window}/{book}" for window in windows]
+        for address in addresses:
+            _pay_in(bank, city, book, clerk.post(f"{address}/start"), day)
         _say(clerk, bank.advice(book, day), book)
-        _pay_out(clerk, approver, bank, f"/settlement/{window}/{book}", day)
+        for address in addresses:
+            _pay_out(clerk, approver, bank, address, day)
         _say(clerk, bank.statement(book, day), book)
-        books.append(clerk.get(f"/settlement/{window}/{book}/state").json())
+        books += [clerk.get(f"{address}/state").json() for address in addresses]
     return Settled(tuple(books), tuple(clerk.get("/bank/accounts").json()))
 
 

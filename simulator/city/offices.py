@@ -35,9 +35,13 @@ class CityClock:
     def stamp(self, request: httpx.Request) -> None:
         request.headers[HEADER] = self.now.isoformat()
 
-    def client(self, base_url: str = "") -> httpx.Client:
+    def client(self, base_url: str = "", transport: httpx.BaseTransport | None = None) -> httpx.Client:
         return httpx.Client(
-            base_url=base_url, event_hooks={"request": [self.stamp]}, timeout=_TIMEOUT_S, trust_env=False
+            base_url=base_url,
+            event_hooks={"request": [self.stamp]},
+            timeout=_TIMEOUT_S,
+            trust_env=False,
+            transport=transport,
         )
 
 

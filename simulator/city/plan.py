@@ -78,17 +78,21 @@ class Extent:
     hospitals: int
 
 
-def plan_day(day: date, extent: Extent, *, random: Random) -> list[Happening]:
-    """The day's happenings in order of time. The number of taps is exactly ``extent.taps``."""
+def plan_day(
+    day: date, extent: Extent, *, random: Random, lost: int | None, pulled_share: float = PULLED_SHARE
+) -> list[Happening]:
+    """The day's happenings in order of time. The number of taps is exactly ``extent.taps``. ``lost``: whose card is reported
+    lost that day, if anybody's."""
     happenings: list[Happening] = []
     for person, metro_rides in _rides(extent, random).items():
-        happenings += _persons_day(day, person, metro_rides, extent, random)
+        happenings += _persons_day(day, person, metro_rides, extent, random, pulled_share)
     visitors = random.sample(extent.insured, round(len(extent.insured) * VISIT_SHARE))
     opening = _at(day, time(8, 30))
     for person in visitors:
         moment = opening + timedelta(minutes=random.randrange(8 * 60), seconds=random.randrange(60))
         happenings.append(Visit(moment, person, random.randrange(extent.hospitals)))
-    happenings.append(Loss(_at(day, time(11, 0)), random.randrange(extent.people)))
+    if lost is not None:
+        happenings.append(Loss(_at(day, time(11, 0)), lost))
     # A moment shared by two people falls in the order of the people, so that the order is the seed's alone.
     return sorted(happenings, key=lambda happening: (happening.at, happening.person))
 
@@ -108,7 +112,9 @@ def _rides(extent: Extent, random: Random) -> dict[int, list[bool]]:
     return rides
 
 
-def _persons_day(day: date, person: int, rides: list[bool], extent: Extent, random: Random) -> list[Happening]:
+def _persons_day(
+    day: date, person: int, rides: list[bool], extent: Extent, random: Random, pulled_share: float
+) -> list[Happening]:
     start = _at(day, FIRST_RIDE)
     if not rides:
         return [Load(start, person, random.randrange(extent.desks), random.choice(LOAD_AMOUNTS))]
@@ -116,17 +122,17 @@ def _persons_day(day: date, person: int, rides: list[bool], extent: Extent, rand
     happenings: list[Happening] = []
     for number, metro in enumerate(rides):
         begin = _whole_second(start + window * number + window * random.random() / 2)
-        happenings += _ride(begin, min(LONGEST_TRIP, window / 2), metro, person, extent, random)
+        happenings += _ride(begin, min(LONGEST_TRIP, window / 2), metro, person, extent, random, pulled_share)
     amount = LOAD_AMOUNTS[-1] * 2 if len(rides) >= HEAVY_USE else random.choice(LOAD_AMOUNTS)
     before = happenings[0].at - timedelta(minutes=random.randrange(5, 40))
     return [Load(before, person, random.randrange(extent.desks), amount), *happenings]
 
 
 def _ride(
-    begin: datetime, longest: timedelta, metro: bool, person: int, extent: Extent, random: Random
+    begin: datetime, longest: timedelta, metro: bool, person: int, extent: Extent, random: Random, pulled_share: float
 ) -> list[Happening]:
     if not metro:
-        pulled = random.random() < PULLED_SHARE
+        pulled = random.random() < pulled_share
         executed = pulled and random.random() < 0.5
         return [BusTap(begin, person, random.randrange(extent.vehicles), pulled, executed)]
     entry, leave = random.sample(range(extent.gates), 2)

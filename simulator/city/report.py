@@ -39,7 +39,14 @@ def show(console: Console, result: Played) -> bool:
             markup=False,
         )
     checks = [(check["zh"], check["en"], check["holds"], check["detail"]) for check in result.window["checks"]]
-    checks.append(("卡内余额逐卡核对", "every card explained", result.audit.explained, _audit_detail(result)))
+    checks.append(
+        (
+            "卡内余额逐卡核对",
+            "every card explained",
+            all(x.audit.explained for x in result.windows),
+            _audit_detail(result),
+        )
+    )
     checks.append(("医院与基金对账一致", "hospital and fund agree", *_hospitals_agree(diary)))
     checks.append(("各账簿已通过银行结清", "every book settled through the bank", *_settled(result)))
     for chinese, english, holds, detail in checks:
@@ -79,11 +86,11 @@ def _audit_detail(result: Played) -> str:
 
 def _settled(result: Played) -> tuple[bool, str]:
     """Whether every book is paid and its money at the bank is what the ledger says."""
-    money = result.money
-    differences = "".join(f"\n    {each}" for each in money.differences())
-    paid = sum(leg["amount_minor"] for book in money.books for leg in book["legs"])
-    said = f"{len(money.books)} books, {Amount(paid)} yuan paid in and out by a demonstration bank (simulator)"
-    return money.holds, said + differences
+    differences = "".join(f"\n    {each}" for money in result.money for each in money.differences())
+    books = [book for money in result.money for book in money.books]
+    paid = sum(leg["amount_minor"] for book in books for leg in book["legs"])
+    said = f"{len(books)} books, {Amount(paid)} yuan paid in and out by a demonstration bank (simulator)"
+    return all(money.holds for money in result.money), said + differences
 
 
 def _hospitals_agree(diary: Diary) -> tuple[bool, str]:

@@ -5,41 +5,47 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import shutil
+import threading
+import time as time_
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import httpx
 
 from clearing.demonstration import ACCOUNTS as CLEARING_ACCOUNTS
 from clearing.devices.parameter_keys import keys_in
 from issuing.counter.messages import Outcome, Result
 from issuing.demonstration import ACCOUNTS as ISSUING_ACCOUNTS
 from issuing.stock.rules import BlankKind
-from rulebook.calendar import BUSINESS_ZONE
+from rulebook.calendar import BUSINESS_ZONE, calendar_named
 from rulebook.messages.devices import DeviceKind
 from rulebook.tariff.demonstration import demonstration_document
-from simulator.city import offices
+from simulator.city import offices, rough
 from simulator.city.auditor import Audit, audit, read_books
 from simulator.city.chips import CARD_CHIPS, SAM_CHIPS, Factory
 from simulator.city.day import CityDay, Diary
 from simulator.city.fleet import Sam, Unit, enrolled
-from simulator.city.money import SETTLEMENT_DAY, Settled, settle
+from simulator.city.money import Settled, demonstration_bank, settle
 from simulator.city.offices import CityClock, Clerk, OfficeRefused, signed_in
 from simulator.city.people import Citizen, citizens
 from simulator.city.places import DAY, FUND, ISSUER, METRO_STATIONS, Place, places
-from simulator.city.plan import Extent, plan_day
+from simulator.city.plan import PULLED_SHARE, Extent, plan_day
 from simulator.city.progress import Progress
 from simulator.city.readers import ReaderKind, Readers, readers
+from simulator.city.rough import LOST_SHARE, LossyLine
 from simulator.city.witness import Witness
 from simulator.services import Services, running_services
 
 OPENING, CLOSING, MORNING = time(5, 0), time(23, 30), time(10, 0)
 COUNTER = 0  # the counter uses the first pair of readers
-WINDOW = 1
+LOSS_EVERY = 5  # days: somebody's card is reported lost
+CALENDAR = calendar_named("china")
 
 
 class FolderTaken(RuntimeError):
@@ -48,7 +54,8 @@ class FolderTaken(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to play. ``folder`` keeps database, terminals and logs; its old terminals and database are replaced."""
+    """What to play: ``taps`` on each of ``days``. ``folder`` keeps database, terminals and logs; its old terminals and database
+    are replaced. ``rough``: with everything that goes wrong (``simulator.city.rough``)."""
 
     seed: int
     cards: int
@@ -57,23 +64,43 @@ class Order:
     vault: str
     folder: Path
     administrator_url: str = ""
+    days: int = 1
+    rough: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A day's window as it was closed: clearing's view of it, and what the auditor found then."""
+
+    window: dict[str, Any]
+    audit: Audit
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The day is over, closed, and settled on the morning after; the services still run. ``window`` is clearing's view of the
-    window as it was closed."""
+    """The days are over, closed, and settled on the mornings after; the services still run. ``day_statement`` is of the last
+    window; ``money`` of every settlement."""
 
     order: Order
     services: Services
     diary: Diary
-    window: dict[str, Any]
+    windows: tuple[Closed, ...]
     day_statement: bytes
-    audit: Audit
-    money: Settled
+    money: tuple[Settled, ...]
     apdus: int
     terminals: int
     clerk: Clerk
+    answers_lost: int
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """The last one."""
+        return self.windows[-1].window
+
+    @property
+    def audit(self) -> Audit:
+        """After the last one."""
+        return self.windows[-1].audit
 
 
 @contextmanager
@@ -93,17 +120,34 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         city = City(order, services, clock, stack.enter_context(readers(order.readers)), progress)
         cards = city.issue()
         units = stack.enter_context(city.terminals())
-        diary = city.live(cards, units)
-        clock.now = max(clock.now, datetime.combine(DAY, CLOSING, BUSINESS_ZONE))
-        window, day_statement = city.close()
-        with progress.step("audit of every card"):
-            books = asyncio.run(read_books(services.reader, order.folder / "clearing" / "results"))
-            by_name = {f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}
-            audited = audit(by_name, books)
-        money = city.settle()
+        windows = []
+        for number in range(1, order.days + 1):
+            city.live(cards, units, number)
+            window, day_statement = city.close(number)
+            windows.append(Closed(window, city.audited(cards)))
+        city.settle_the_rest()
         clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
-        apdus = sum(chip.apdus for chip in city.chips)
-        yield Played(order, services, diary, window, day_statement, audited, money, apdus, len(units), clerk)
+        yield Played(
+            order,
+            services,
+            city.diary,
+            tuple(windows),
+            day_statement,
+            tuple(city.money),
+            sum(chip.apdus for chip in city.chips),
+            len(units),
+            clerk,
+            city.line.lost,
+        )
+
+
+def _day(number: int) -> date:
+    return DAY + timedelta(days=number - 1)
+
+
+def _until_it_breaks(clerk: Clerk, path: str) -> None:
+    with suppress(httpx.TransportError):
+        clerk.post(path)
 
 
 def _take(folder: Path, stack: ExitStack) -> None:
@@ -127,7 +171,7 @@ class IssuedCard:
 
 
 class City:
-    """The steps of the day; each leaves issuing and clearing in the state that the next one needs."""
+    """The steps of the days; each leaves issuing and clearing in the state that the next one needs."""
 
     def __init__(
         self, order: Order, services: Services, clock: CityClock, city_readers: Readers, progress: Progress
@@ -140,6 +184,14 @@ class City:
         self._factory = Factory(order.seed)
         self._people: list[Citizen] = list(citizens(order.cards, random=self._random("people"), on=DAY))
         self._issued: list[IssuedCard] = []
+        self._bank = demonstration_bank()
+        self._due: list[tuple[date, int]] = []  # the day on which a closed window is settled
+        self._chance = self._random("chance")
+        losses = min(len(self._people), 1 + (order.days - 1) // LOSS_EVERY)
+        self._losses = self._random("losses").sample(range(len(self._people)), losses)
+        self.line = LossyLine(self._random("line"), LOST_SHARE if order.rough else 0.0)
+        self.diary = Diary()
+        self.money: list[Settled] = []
         self.chips: list[Witness] = []
 
     @contextmanager
@@ -182,12 +234,14 @@ class City:
                         clearing_url=self._services.urls["clearing"],
                         clock=self._clock,
                         readers=self._readers,
+                        line=self.line,
                     )
                 )
             yield units
 
-    def live(self, cards: Sequence[IssuedCard], units: Sequence[Unit]) -> Diary:
-        """The plan of the day, played."""
+    def live(self, cards: Sequence[IssuedCard], units: Sequence[Unit], number: int) -> None:
+        """The plan of day ``number``, played; what is due is settled in the course of it."""
+        today = _day(number)
         kinds = Counter(unit.place.kind for unit in units)
         insured = [n for n, p in enumerate(self._people) if offices.insured_class_of(p, self._clock.now) != "none"]
         extent = Extent(
@@ -199,37 +253,87 @@ class City:
             desks=kinds[DeviceKind.TOPUP],
             hospitals=kinds[DeviceKind.HOSPITAL],
         )
-        plan = plan_day(DAY, extent, random=self._random("plan"))
+        plan = plan_day(
+            today,
+            extent,
+            random=self._random(f"plan:{number}"),
+            lost=None if (number - 1) % LOSS_EVERY else self._losses.pop() if self._losses else None,
+            pulled_share=rough.PULLED_SHARE if self._order.rough else PULLED_SHARE,
+        )
         day = CityDay(
             cards=[card.chip for card in cards],
             units=units,
             readers=self._readers,
             clock=self._clock,
-            random=self._random("charges"),
+            random=self._random(f"charges:{number}"),
             report_loss=self._report_loss,
+            diary=self.diary,
+            has_network=lambda: not self._order.rough or self._chance.random() >= rough.OFFLINE_SHARE,
         )
-        for _ in self._progress.over("loads, taps and visits", day.play(plan), len(plan)):
-            pass
-        return day.diary
+        what = f"loads, taps and visits{self._of(number)}"
+        with self.line.at_work():
+            for _ in self._progress.over(what, day.play(plan), len(plan)):
+                if (
+                    self._due
+                    and self._due[0][0] <= today
+                    and self._clock.now.astimezone(BUSINESS_ZONE).time() >= MORNING
+                ):
+                    with self.line.resting():
+                        self._settle_due(today)
+        if number == self._order.days:
+            day.catch_up()
+        day.reconcile(today)
+        self._clock.now = max(self._clock.now, datetime.combine(today, CLOSING, BUSINESS_ZONE))
 
-    def close(self) -> tuple[dict[str, Any], bytes]:
+    def close(self, number: int) -> tuple[dict[str, Any], bytes]:
         """The window closed by two persons; clearing's view of it and the day's statement (CSV)."""
-        with self._progress.step("window closed by two persons"), self.sign_in("clearing", "clearing-clerk") as clerk:
-            clerk.post(f"/windows/{WINDOW}/closing")
-            with self.sign_in("clearing", "clearing-approver") as approver:
-                view = approver.post(f"/windows/{WINDOW}/approval")
-            return view, clerk.get(f"/windows/{WINDOW}/statement.csv").content
+        self._due.append((CALENDAR.working_days_after(_day(number), 1), number))
+        with self._progress.step(f"window closed by two persons{self._of(number)}"):
+            if self._order.rough and self._chance.random() < rough.KILLED_SHARE:
+                self._kill_while_closing(number)
+            with self.sign_in("clearing", "clearing-clerk") as clerk:
+                if clerk.get(f"/windows/{number}").json()["state"] != "proposed":
+                    clerk.post(f"/windows/{number}/closing")
+                with self.sign_in("clearing", "clearing-approver") as approver:
+                    view = approver.post(f"/windows/{number}/approval")
+                return view, clerk.get(f"/windows/{number}/statement.csv").content
 
-    def settle(self) -> Settled:
-        """The morning after: calls, payments and statements, until every book is settled."""
-        self._clock.now = datetime.combine(SETTLEMENT_DAY, MORNING, BUSINESS_ZONE)
+    def _kill_while_closing(self, number: int) -> None:
+        """At whatever point: what was begun is gone on with."""
+        with self.sign_in("clearing", "clearing-clerk") as clerk:
+            closing = threading.Thread(target=_until_it_breaks, args=(clerk, f"/windows/{number}/closing"))
+            closing.start()
+            time_.sleep(self._chance.random())
+            self._services.kill_and_restart("clearing")
+            closing.join()
+
+    def audited(self, cards: Sequence[IssuedCard]) -> Audit:
+        with self._progress.step("audit of every card"):
+            books = asyncio.run(read_books(self._services.reader, self._order.folder / "clearing" / "results"))
+            return audit({f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}, books)
+
+    def settle_the_rest(self) -> None:
+        """On the mornings after the last day."""
+        while self._due:
+            day = self._due[0][0]
+            self._clock.now = datetime.combine(day, MORNING, BUSINESS_ZONE)
+            self._settle_due(day)
+
+    def _settle_due(self, day: date) -> None:
+        """Calls, payments and statements, until every book of the windows due is settled."""
+        windows = [number for due, number in self._due if due <= day]
+        self._due = self._due[len(windows) :]
         insured = sum(offices.insured_class_of(person, self._clock.now) != "none" for person in self._people)
+        first = {} if self.money else {FUND: insured}
         with (
             self._progress.step("settled through the bank"),
             self.sign_in("clearing", "clearing-clerk") as clerk,
             self.sign_in("clearing", "clearing-approver") as approver,
         ):
-            return settle(clerk, approver, window=WINDOW, day=SETTLEMENT_DAY, insured={FUND: insured})
+            self.money.append(settle(clerk, approver, self._bank, windows=windows, day=day, insured=first))
+
+    def _of(self, number: int) -> str:
+        return f", day {number}" if self._order.days > 1 else ""
 
     def _delivered(self, approver: Clerk, delivery: str, kind: BlankKind, form: int, count: int) -> list[Witness]:
         first = len(self.chips)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlencode
 
-from simulator.city.run import WINDOW, Played
+from simulator.city.run import Played
 
 
 def write_statements(result: Played, folder: Path) -> list[Path]:
@@ -21,7 +21,8 @@ def write_statements(result: Played, folder: Path) -> list[Path]:
 
 def _fetch(result: Played, folder: Path, name: str, query: dict[str, str]) -> list[Path]:
     written = []
-    for form, path in (("html", f"/windows/{WINDOW}/statement"), ("csv", f"/windows/{WINDOW}/statement.csv")):
+    window = result.window["number"]
+    for form, path in (("html", f"/windows/{window}/statement"), ("csv", f"/windows/{window}/statement.csv")):
         file = folder / f"{name}.{form}"
         file.write_bytes(result.clerk.get(f"{path}?{urlencode(query)}").content)
         written.append(file)

@@ -18,7 +18,7 @@ DAY = date(2026, 9, 15)
 
 def _plan(seed: int, taps: int, people: int = 40) -> list[Happening]:
     extent = Extent(people=people, taps=taps, insured=range(0, people, 2), vehicles=12, gates=16, desks=2, hospitals=2)
-    return plan_day(DAY, extent, random=Random(seed))
+    return plan_day(DAY, extent, random=Random(seed), lost=0)
 
 
 def test_people_are_different_and_their_numbers_check() -> None:
