@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from enum import StrEnum, unique
 from fractions import Fraction
@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
-from clearing.ledger.accounts import RULES, TRANSIT, Kind, Limit
+from clearing.ledger.accounts import RULES, TRANSIT, Kind, Limit, code
 from clearing.participants.effective import ONE_DAY, Closed, Document, MalformedDocument, Terms, read
 from rulebook.money import ZERO, Amount, Rounding
 from rulebook.rate import Rate
@@ -134,20 +134,28 @@ class Contracts(Document):
         return tuple(sorted((c for c in self.contracts if c.in_force_on(day)), key=lambda contract: contract.key))
 
 
-def load_contracts(document: Mapping[str, Any], *, accounts: Mapping[Party, str]) -> Contracts:
-    """``accounts``: by which account each participant gives and gets in a book. Raises ``MalformedDocument`` with every fault
+def load_contracts(
+    document: Mapping[str, Any], *, accounts: Mapping[Party, str], retained: Collection[Party]
+) -> Contracts:
+    """``accounts``: by which account each participant gives and gets in a book; ``retained``: of whom something can be kept
+    back there. Raises ``MalformedDocument`` with every fault
     found: a name that is nobody's, and an account that a closed window might overdraw, are among them."""
     contracts = read(document, Contracts)
-    if faults := sorted({fault for contract in contracts.contracts for fault in _faults_of(contract, accounts)}):
+    if faults := sorted(
+        {fault for contract in contracts.contracts for fault in _faults_of(contract, accounts, retained)}
+    ):
         raise MalformedDocument(faults)
     return contracts
 
 
-def _faults_of(contract: Contract, accounts: Mapping[Party, str]) -> Iterator[str]:
+def _faults_of(contract: Contract, accounts: Mapping[Party, str], retained: Collection[Party]) -> Iterator[str]:
     named = {contract.participant, *(name for c in contract.charges for name in (c.payer, c.payee))}
     for name in named:
         if (contract.book, name) not in accounts:
             yield f"contract of {contract.participant}: {name} is no participant with an account in book {contract.book}"
+    if contract.hold and (contract.book, contract.participant) not in retained:
+        wanted = code(Kind.RETENTION, contract.participant)
+        yield f"contract of {contract.participant}: the keeper of {contract.book} has no account {wanted} for its hold"
     paying = {charge.payer for charge in contract.charges} | ({contract.participant} if contract.hold else set())
     for payer in paying:
         account = accounts.get((contract.book, payer))

@@ -37,7 +37,8 @@ class Surroundings:
 
 
 def _contracts(document: Mapping[str, Any], around: Surroundings) -> Document:
-    return load_contracts(document, accounts=around.city.settlement_accounts())
+    city = around.city
+    return load_contracts(document, accounts=city.settlement_accounts(), retained=city.retained())
 
 
 def _agreements(document: Mapping[str, Any], around: Surroundings) -> Document:

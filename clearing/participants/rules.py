@@ -194,6 +194,10 @@ class City(_Closed):
         found = {(book, p.id): self.settlement_account(p.id, book) for p in self.participants for book in p.books}
         return {party: account for party, account in found.items() if account is not None}
 
+    def retained(self) -> frozenset[Party]:
+        """Of whom something can be kept back, and in which book."""
+        return frozenset((account.book, account.owner) for account in self.accounts() if account.kind is Kind.RETENTION)
+
     def parties(self) -> Mapping[str, tuple[str, ...]]:
         return {participant.id: participant.books for participant in self.participants}
 

@@ -178,7 +178,9 @@ NEW_OPERATOR = {
 
 
 async def test_a_new_participant_has_its_account_once_two_persons_agree(house: Any) -> None:
-    document = _city(participants=[*_city()["city"]["participants"], NEW_OPERATOR])
+    company, *others = _city()["city"]["participants"]
+    company = company | {"accounts": [*company["accounts"], ("transit", "retention:ferry")]}
+    document = _city(participants=[company, *others, NEW_OPERATOR])
     ferry = changed(2, {"participant": "ferry", "effective_from": "2026-09-16", "hold": {"rate": "0.1", "days": 1}})
     async with house.staff("wang") as wang, house.staff("li") as li:
         early = await wang.post("/documents/contracts", json=ferry)

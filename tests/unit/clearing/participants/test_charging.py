@@ -36,7 +36,7 @@ def charge(**fields: Any) -> dict[str, Any]:
 
 def contracts(*charges: dict[str, Any], **fields: Any) -> Contracts:
     of = {"participant": "bus-a", "effective_from": "2026-01-01", "charges": list(charges)} | fields
-    return load_contracts({"version": 3, "contracts": [of]}, accounts=ACCOUNTS)
+    return load_contracts({"version": 3, "contracts": [of]}, accounts=ACCOUNTS, retained=[("transit", "bus-a")])
 
 
 def window(
@@ -106,6 +106,7 @@ def test_a_commission_goes_to_the_agent() -> None:
             ],
         },
         accounts=ACCOUNTS,
+        retained=(),
     )
     activities = {("agent-1", Basis.LOADS): Activity(2, 10_000)}
     (fee,) = charged(1, DAY, contracts=of, activities=activities, nets={}, accounts=ACCOUNTS).transfers

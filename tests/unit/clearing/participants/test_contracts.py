@@ -33,7 +33,9 @@ def processing(**fields: Any) -> dict[str, Any]:
 
 
 def loaded(*contracts: dict[str, Any]) -> Contracts:
-    return load_contracts({"version": 1, "contracts": list(contracts)}, accounts=ACCOUNTS)
+    return load_contracts(
+        {"version": 1, "contracts": list(contracts)}, accounts=ACCOUNTS, retained=[("transit", "bus-a")]
+    )
 
 
 @pytest.mark.parametrize(("net", "beyond"), [(-1000, 0), (-1001, 1), (5000, 0), (0, 0)])
@@ -80,6 +82,10 @@ def test_the_contract_of_the_day_and_book() -> None:
             "agent-1 would pay out of agent-prefunded:agent-1, which may not be overdrawn",
         ),
         ([contract(participant="agent-1", hold={"rate": "0.1", "days": 1})], "agent-1 would pay out of"),
+        (
+            [contract(participant="hospital-1", book="medical:fund", hold={"rate": "0.1", "days": 1})],
+            "the keeper of medical:fund has no account retention:hospital-1 for its hold",
+        ),
     ],
 )
 def test_contracts_are_taken_whole_or_refused(documents: list[dict[str, Any]], why: str) -> None:
