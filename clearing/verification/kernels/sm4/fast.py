@@ -20,7 +20,7 @@ from clearing.verification.kernels.sm4.tables import CONSTANTS, DATA_TURNS, KEY_
 
 _Quarters: TypeAlias = NDArray[np.uint32]
 
-VECTORS = 4
+VECTORS = 6
 """At once: while one waits for an instruction's result the others go on."""
 
 _WORD, _INDEX = ir.IntType(32), ir.IntType(64)

@@ -16,6 +16,9 @@ from llvmlite import ir
 from clearing.verification.kernels.sm4.field import Map, after_aes_s_box, s_box
 
 _BYTE, _DOUBLE, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_LANE = 16  # bytes of a vector that AES' round and a look-up by nibbles keep to
+_LAST_ROUND = {16: "llvm.x86.aesni.aesenclast", 32: "llvm.x86.aesni.aesenclast.256"}
+_LOOK_UP = {16: "llvm.x86.ssse3.pshuf.b.128", 32: "llvm.x86.avx2.pshuf.b"}
 _SHUFFLE_ROWS_BACK: Final = tuple(row + 4 * ((column - row) % 4) for column in range(4) for row in range(4))
 
 Substitution: TypeAlias = Callable[[Any, Any], Any]
@@ -32,16 +35,21 @@ class Gfni256(NamedTuple):
     words: int = 8
 
 
+class Vaes256(NamedTuple):
+    words: int = 8
+
+
 class AesNi(NamedTuple):
     words: int = 4
 
 
-Processor: TypeAlias = Gfni512 | Gfni256 | AesNi
+Processor: TypeAlias = Gfni512 | Gfni256 | Vaes256 | AesNi
 
-NEEDS: Final[dict[Processor, frozenset[str]]] = {
-    Gfni512(): frozenset({"gfni", "avx512f", "avx512bw"}),
-    Gfni256(): frozenset({"gfni", "avx2"}),
-    AesNi(): frozenset({"aes", "ssse3"}),
+NEEDS: Final[dict[type[Processor], frozenset[str]]] = {
+    Gfni512: frozenset({"gfni", "avx512f", "avx512bw"}),
+    Gfni256: frozenset({"gfni", "avx2"}),
+    Vaes256: frozenset({"vaes", "avx2"}),
+    AesNi: frozenset({"aes", "ssse3"}),
 }
 """By speed, the fastest first; names are LLVM's."""
 
@@ -49,11 +57,11 @@ NEEDS: Final[dict[Processor, frozenset[str]]] = {
 def this_processor() -> Processor | None:
     """The fastest way this one has; None: neither GFNI nor AES-NI."""
     has = {name for name, there in llvmlite.binding.get_host_cpu_features().items() if there}
-    return next((processor for processor, needs in NEEDS.items() if needs <= has), None)
+    return next((processor() for processor, needs in NEEDS.items() if needs <= has), None)
 
 
 def substitution(processor: type[Processor]) -> Substitution:
-    return {Gfni512: _by_gfni, Gfni256: _by_gfni, AesNi: _by_aes}[processor]
+    return {Gfni512: _by_gfni, Gfni256: _by_gfni, Vaes256: _by_aes, AesNi: _by_aes}[processor]
 
 
 def _by_gfni(build: Any, words: Any) -> Any:
@@ -73,24 +81,26 @@ def _matrix(affine: Map, octets: Any) -> tuple[Any, Any]:
 
 
 def _by_aes(build: Any, words: Any) -> Any:
-    octets, halves = ir.VectorType(_BYTE, 16), ir.VectorType(_LONG, 2)
+    count = 4 * words.type.count
+    octets, halves = ir.VectorType(_BYTE, count), ir.VectorType(_LONG, count // 8)
     box, after = _maps()
-    last_round = called(build, "llvm.x86.aesni.aesenclast", halves, [halves, halves])
+    last_round = called(build, _LAST_ROUND[count], halves, [halves, halves])
     value = _by_nibbles(build, box.before, build.bitcast(words, octets))
-    value = last_round(build.bitcast(value, halves), ir.Constant(halves, [0, 0]))
-    back = ir.Constant(ir.VectorType(_DOUBLE, 16), list(_SHUFFLE_ROWS_BACK))
+    value = last_round(build.bitcast(value, halves), ir.Constant(halves, [0] * halves.count))
+    places = [lane + place for lane in range(0, count, _LANE) for place in _SHUFFLE_ROWS_BACK]
     value = build.bitcast(value, octets)
-    value = build.shuffle_vector(value, value, back)
+    value = build.shuffle_vector(value, value, ir.Constant(ir.VectorType(_DOUBLE, count), places))
     return build.bitcast(_by_nibbles(build, after, value), words.type)
 
 
 def _by_nibbles(build: Any, affine: Map, octets: Any) -> Any:
     kind = octets.type
-    look_up = called(build, "llvm.x86.ssse3.pshuf.b.128", kind, [kind, kind])
-    low = ir.Constant(kind, [affine[nibble] for nibble in range(16)])
-    high = ir.Constant(kind, [affine[nibble << 4] ^ affine[0] for nibble in range(16)])
-    of_low = look_up(low, build.and_(octets, ir.Constant(kind, [0x0F] * 16)))
-    return build.xor(of_low, look_up(high, build.lshr(octets, ir.Constant(kind, [4] * 16))))
+    look_up = called(build, _LOOK_UP[kind.count], kind, [kind, kind])
+    lanes = kind.count // _LANE
+    low = ir.Constant(kind, [affine[nibble] for nibble in range(16)] * lanes)
+    high = ir.Constant(kind, [affine[nibble << 4] ^ affine[0] for nibble in range(16)] * lanes)
+    of_low = look_up(low, build.and_(octets, ir.Constant(kind, [0x0F] * kind.count)))
+    return build.xor(of_low, look_up(high, build.lshr(octets, ir.Constant(kind, [4] * kind.count))))
 
 
 def called(build: Any, name: str, result: Any, parameters: list[Any]) -> Callable[..., Any]:
