@@ -22,6 +22,7 @@ from clearing.base import accounts
 from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
 from clearing.cases import api as cases
+from clearing.cases.escalation import escalate
 from clearing.demonstration import ACCOUNTS, ROLES
 from clearing.devices import api as devices
 from clearing.devices import pages as device_pages
@@ -45,6 +46,8 @@ from clearing.participants.rules import City, demonstration
 from clearing.participants.service import open_personal_accounts, publish_city, publish_tariff
 from clearing.reconciliation import api as reconciliation
 from clearing.reconciliation import pages as money_pages
+from clearing.reports import api as prepaid_reports
+from clearing.restatement import api as restatement
 from clearing.settlement import api as settlement
 from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
@@ -74,6 +77,8 @@ PAGES = (
     Page("/cases", "案件", "Cases"),
     Page("/documents", "合同与协议", "Contracts"),
     Page("/adjustments", "调账", "Adjustments"),
+    Page("/restatements", "重算", "Restatements"),
+    Page("/reports/prepaid", "备付金报告", "Prepaid reports"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
 )
@@ -143,6 +148,8 @@ def create_app(
         settlement,
         cases,
         adjustments,
+        restatement,
+        prepaid_reports,
         reconciliation,
         exchange,
         exchange_pages,
@@ -196,6 +203,7 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                 if items := await pull(session, issuing):
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
+                await escalate(session, now=service.clock.now())
         except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
         await asyncio.sleep(FEED_INTERVAL_S)
