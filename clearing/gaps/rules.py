@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum, unique
 from typing import TypeAlias
 
 from clearing.cases.rules import CaseKind, Subject
-from clearing.intake.rules import Range, merged
+from clearing.intake.rules import Range, without
 from clearing.ledger.accounts import TRANSIT
 from clearing.settlement.model import Remark
 from clearing.verification.reasons import RemarkKind
@@ -132,12 +132,6 @@ def opened(
     )
 
 
-def without(ranges: Iterable[Range], taken: Iterable[Range]) -> tuple[Range, ...]:
-    """The numbers of ``ranges`` that are not in ``taken``."""
-    away = merged(taken)
-    return tuple(part for one in merged(ranges) for part in _parts(one, away))
-
-
 def subject_of(gap: FollowedGap) -> Subject:
     """The case of a gap past its deadline. No money hangs on it by itself: what came without its proof is an open tap."""
     what = GAPS[gap.kind]
@@ -150,20 +144,6 @@ def subject_of(gap: FollowedGap) -> Subject:
         amount=Amount(0),
         detail=f"{what.zh} {what.en}: {where}",
     )
-
-
-def _parts(one: Range, away: Sequence[Range]) -> Iterator[Range]:
-    first, last = one
-    for start, end in away:
-        if end < first:
-            continue
-        if start > last:
-            break
-        if start > first:
-            yield first, start - 1
-        first = end + 1
-    if first <= last:
-        yield first, last
 
 
 def _range(remark: Remark) -> Range:

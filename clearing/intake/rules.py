@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
@@ -32,3 +32,23 @@ def missing(ranges: Iterable[Range], *, start: int = 1) -> tuple[Range, ...]:
 
 def of_numbers(numbers: Iterable[int]) -> tuple[Range, ...]:
     return merged((number, number) for number in numbers)
+
+
+def without(ranges: Iterable[Range], taken: Iterable[Range]) -> tuple[Range, ...]:
+    """The numbers of ``ranges`` that are not in ``taken``."""
+    away = merged(taken)
+    return tuple(part for one in merged(ranges) for part in _parts(one, away))
+
+
+def _parts(one: Range, away: Sequence[Range]) -> Iterator[Range]:
+    first, last = one
+    for start, end in away:
+        if end < first:
+            continue
+        if start > last:
+            break
+        if start > first:
+            yield first, start - 1
+        first = end + 1
+    if first <= last:
+        yield first, last

@@ -11,6 +11,7 @@ from rulebook.batch.batch import (
     unseal,
     unseal_rows,
 )
+from rulebook.batch.bundle import bundle, unbundle
 
 __all__ = [
     "OFFSET",
@@ -18,8 +19,10 @@ __all__ = [
     "BatchHeader",
     "BatchRows",
     "MalformedBatch",
+    "bundle",
     "seal",
     "seal_rows",
+    "unbundle",
     "unseal",
     "unseal_rows",
 ]

@@ -114,10 +114,7 @@ class BatchRows:
     rows: Rows
     signed: memoryview
     signature: bytes
-
-    @property
-    def content_hash(self) -> bytes:
-        return hashlib.sha256(self.signed).digest()
+    content_hash: bytes
 
 
 def unseal(raw: bytes) -> Batch:
@@ -126,6 +123,14 @@ def unseal(raw: bytes) -> Batch:
     body = raw[OFFSET:-SIGNATURE_LENGTH]
     records = tuple(Record.decode(body[at : at + RECORD_LENGTH]) for at in range(0, len(body), RECORD_LENGTH))
     return Batch(batch.header, records, bytes(batch.signed), batch.signature)
+
+
+def records_length(head: bytes) -> int:
+    """Bytes of the records behind ``head``, a batch's first ``OFFSET`` bytes. Raises ``MalformedBatch``."""
+    if len(head) != OFFSET or head[:4] != MAGIC:
+        raise MalformedBatch([f"{len(head)} bytes that do not begin with {MAGIC.decode()}: no batch of version 1"])
+    count, length = _HEADER.unpack(head)[5], _HEADER.unpack(head)[7]
+    return int(count * length)
 
 
 def unseal_rows(raw: bytes) -> BatchRows:
@@ -148,7 +153,7 @@ def unseal_rows(raw: bytes) -> BatchRows:
         faults = _header_faults(header, rows)
     if faults:
         raise MalformedBatch(faults)
-    return BatchRows(header, rows, signed, raw[-SIGNATURE_LENGTH:])
+    return BatchRows(header, rows, signed, raw[-SIGNATURE_LENGTH:], hashlib.sha256(signed).digest())
 
 
 def _what_is_wrong(rows: Rows, row: int) -> str:

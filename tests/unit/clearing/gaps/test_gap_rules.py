@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.cases.rules import CaseKind
-from clearing.gaps.rules import FollowedGap, GapKind, followed, opened, subject_of, without
-from clearing.intake.rules import Range
+from clearing.gaps.rules import FollowedGap, GapKind, followed, opened, subject_of
+from clearing.intake.rules import Range, without
 from clearing.settlement.model import Remark
 from clearing.verification.reasons import RemarkKind
 from rulebook.calendar import calendar_named
