@@ -52,7 +52,7 @@ async def deny_list(
             detail = f"after is {after}, until is {wanted}; the newest version is {newest}"
             raise Refused(404, "No such versions of the deny list", detail, reason="list_version_unknown")
         changes = await deny_changes(session, after, wanted)
-    return Response(changes.encode(), media_type=OCTETS)
+    return Response(changes, media_type=OCTETS)
 
 
 @router.get("/devices/{device}/parameters")

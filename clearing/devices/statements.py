@@ -64,4 +64,4 @@ async def _parts(session: AsyncSession, statement: ParameterStatement) -> AsyncI
             document = await tariff_part(session, tariff.version)
             assert document is not None  # what is released is published
             yield document
-    yield (await deny_changes(session, 0, statement.deny_list.version)).encode()
+    yield await deny_changes(session, 0, statement.deny_list.version)

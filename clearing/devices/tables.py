@@ -125,7 +125,6 @@ class DenyListPartRow(Base):
 
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    cards: Mapped[int]
 
 
 class ParameterKeyRow(Base):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import Field
 
@@ -67,8 +69,9 @@ class DeviceEnrolled(Message):
 
 class DeviceHealth(Message):
     """What a device says of itself. ``clock_drift_ms``: its clock less clearing's when it last took a statement from the
-    network (None: never). ``parameter_key``: the newest of clearing's keys that it trusts. Sequences are the journal's (0: nothing yet, or no journal). ``refusal``: why it refused the last
-    parameters it was given, empty where it took them."""
+    network (None: not since it started). ``parameter_key``: the newest of clearing's keys that it trusts. Sequences are the
+    journal's (0: nothing yet, or no journal). ``refusal``: why it refused the parameters it was given last, empty where it
+    took them."""
 
     software_version: Annotated[str, Field(max_length=40)]
     tariff_version: Counted
@@ -81,20 +84,23 @@ class DeviceHealth(Message):
     refusal: Annotated[str, Field(max_length=200)] = ""
 
 
-class DenyEntry(Message):
-    issuer: Hex
-    serial: Hex
+class DenyEntry(NamedTuple):
+    """A card that is not taken. ``issuer`` 8 bytes, ``serial`` 10 (0x15[10..19])."""
+
+    issuer: bytes
+    serial: bytes
     reported_at: datetime
 
 
-class Parameters(Message):
+@dataclass(frozen=True, slots=True)
+class Parameters:
     """What a terminal works by, put together from a signed statement and its parts (``rulebook.parameters``). ``tariff``
-    is the document that ``rulebook.tariff`` reads."""
+    is the document that ``rulebook.tariff`` reads. Plain values: a city's deny list has half a million cards."""
 
     tariff_version: int
-    tariff: dict[str, Any]
+    tariff: Mapping[str, Any]
     list_version: int
-    deny_list: list[DenyEntry]
+    deny_list: Sequence[DenyEntry]
 
 
 class BatchReceipt(Message):

@@ -1,6 +1,6 @@
 """What clearing tells one device, signed: a short statement that names the parts by their hashes, and the parts."""
 
-from rulebook.parameters.deny_changes import DenyChange, DenyChanges, MalformedChanges
+from rulebook.parameters.deny_changes import DenyChange, DenyChanges, MalformedChanges, framed
 from rulebook.parameters.package import MalformedPackage, Package, assembled, pack, unpack
 from rulebook.parameters.statement import (
     ListPart,
@@ -25,6 +25,7 @@ __all__ = [
     "TariffPart",
     "assembled",
     "canonical_json",
+    "framed",
     "pack",
     "read_statement",
     "seal_statement",

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from rulebook.messages.devices import DenyEntry
 
@@ -26,8 +27,7 @@ class MalformedChanges(ValueError):
     """The bytes are no changes of a deny list, or they do not follow on the list that is there."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DenyChange:
+class DenyChange(NamedTuple):
     """How a card stands from now on. ``issuer`` 8 bytes, ``serial`` 10 (0x15[10..19])."""
 
     issuer: bytes
@@ -63,11 +63,7 @@ class DenyChanges:
 
     def entries(self) -> tuple[DenyEntry, ...]:
         """Who is denied."""
-        return tuple(
-            DenyEntry.model_construct(issuer=c.issuer, serial=c.serial, reported_at=c.reported_at)
-            for c in self.changes
-            if c.denied
-        )
+        return tuple(DenyEntry(c.issuer, c.serial, c.reported_at) for c in self.changes if c.denied)
 
     def encode(self) -> bytes:
         rows = [_ROW.pack(c.issuer, c.serial, (c.reported_at - _EPOCH) // _MICROSECOND, c.denied) for c in self.changes]
@@ -86,6 +82,14 @@ class DenyChanges:
         if len(raw) != _HEADER.size + count * _ROW.size:
             raise MalformedChanges(f"{len(raw)} bytes are not a header and {count} changes")
         return cls(after, version, tuple(_changes(memoryview(raw)[_HEADER.size :])))
+
+
+def framed(after: int, version: int, rows: bytes) -> bytes:
+    """The form around ``rows``, which are as the form says and in its order. Raises ``MalformedChanges``."""
+    count, rest = divmod(len(rows), _ROW.size)
+    if rest:
+        raise MalformedChanges(f"{len(rows)} bytes are no changes of {_ROW.size} bytes each")
+    return _HEADER.pack(MAGIC, after, version, count) + rows
 
 
 def _changes(rows: memoryview) -> Iterable[DenyChange]:

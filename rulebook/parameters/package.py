@@ -62,9 +62,9 @@ def assembled(statement: ParameterStatement, parts: Mapping[bytes, bytes], at: d
     deny_list = DenyChanges.decode(parts[statement.deny_list.sha256])
     if (deny_list.after, deny_list.version) != (0, statement.deny_list.version):
         raise ValueError(f"deny list {deny_list.version} stands where {statement.deny_list.version} is named")
-    return Parameters.model_construct(
+    return Parameters(
         tariff_version=tariff.version,
         tariff=json.loads(parts[tariff.sha256], parse_float=Decimal),
         list_version=deny_list.version,
-        deny_list=list(deny_list.entries()),
+        deny_list=deny_list.entries(),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from card_os.wire.dialogue import HostSilent
 from rulebook.messages.devices import DeviceEnrolled, Parameters
 from rulebook.messages.medical import parse, to_wire
-from rulebook.parameters import MalformedPackage, ParameterStatement, assembled, unpack
+from rulebook.parameters import ListPart, MalformedPackage, ParameterStatement, TariffPart, assembled, unpack
 from terminals.uplink.durable import write_whole
 from terminals.uplink.fetching import fetched
 from terminals.uplink.trust import ParametersRefused, Refusal, Trust, refuse_out_of_time
@@ -40,6 +40,21 @@ class NoParameters(Exception):
     """The device has never been told, or what it kept cannot be used: it must reach clearing before it takes a card."""
 
 
+class _Read:
+    """What was read last: most contacts bring nothing new, and a long list takes seconds to read."""
+
+    def __init__(self) -> None:
+        self._parts: tuple[TariffPart, ListPart] | None = None
+        self._parameters: Parameters | None = None
+
+    def parameters(self, statement: ParameterStatement, parts: Mapping[bytes, bytes], now: datetime) -> Parameters:
+        """Raises as ``assembled``."""
+        wanted = (statement.tariff_at(now), statement.deny_list)
+        if self._parameters is None or self._parts != wanted:
+            self._parameters, self._parts = assembled(statement, parts, now), wanted
+        return self._parameters
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     """A statement with its parts, as the device has them."""
@@ -49,10 +64,10 @@ class _Told:
     received_at: datetime
     parts: Mapping[bytes, bytes] = field(repr=False)
 
-    def at(self, now: datetime) -> Kept:
+    def at(self, now: datetime, read: _Read) -> Kept:
         """Raises ``ParametersRefused`` where a part is missing or is not what the statement names."""
         try:
-            return Kept(assembled(self.statement, self.parts, now), self.received_at, self.statement)
+            return Kept(read.parameters(self.statement, self.parts, now), self.received_at, self.statement)
         except (KeyError, ValueError) as error:
             raise ParametersRefused(Refusal.PART_WRONG, f"a part of the statement is not there: {error}") from error
 
@@ -64,6 +79,7 @@ class ParameterStore:
     def __init__(self, folder: Path, device: str) -> None:
         self._folder = folder / _FOLDER
         self._device = device
+        self._read = _Read()
 
     def pin(self, enrolled: DeviceEnrolled) -> None:
         """Trust these keys from now on, and nothing that was told before. Raises ``OSError``."""
@@ -95,7 +111,7 @@ class ParameterStore:
         """What was kept last, the tariff as it is in force ``now``. Raises ``NoParameters``."""
         try:
             told = self._told()
-            kept = told.at(now)
+            kept = told.at(now, self._read)
             ahead = told.received_at - now
         except FileNotFoundError:
             raise NoParameters(f"{self._folder} is not there yet: connect the device to clearing once") from None
@@ -113,7 +129,7 @@ class ParameterStore:
         parts = fetched(statement, old, source, None if had is None else had.statement.deny_list)
         # A clock that is ahead makes the list older than it is; one that is behind must not make it younger.
         told = _Told(statement, document, min(now, statement.issued_at), parts)
-        kept = told.at(now)
+        kept = told.at(now, self._read)
         with suppress(OSError):  # a full disk is no reason to stop: the next start simply needs a network
             self._write(told, trust.after(statement))
         return kept

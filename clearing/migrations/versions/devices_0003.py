@@ -112,7 +112,6 @@ def _parameters() -> None:
         "deny_list_part",
         sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("cards", sa.Integer(), nullable=False),
         sa.CheckConstraint("octet_length(sha256) = 32", name=op.f("ck_deny_list_part_sha256_length")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_deny_list_part")),
         schema="clearing",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.devices.parts import deny_changes
+from clearing.facts.tables import DenyChangeRow
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.devices import DeviceEnrolled, ParameterKey
+from rulebook.parameters import DenyChange, DenyChanges
 from rulebook.tariff.demonstration import demonstration_document
 from terminals.uplink import HostRefused, ParametersRefused, Refusal
 
@@ -38,7 +44,7 @@ async def publish(depot: Any, version: int, begins: datetime) -> None:
 async def test_a_terminal_is_told_and_then_only_of_what_changed(depot: Any, denied: Any) -> None:
     bus = await depot.enrolled()
     first = await bus.contact()
-    assert (first.parameters.tariff_version, first.parameters.deny_list) == (1, [])
+    assert (first.parameters.tariff_version, first.parameters.deny_list) == (1, ())
     bus.line.asked.clear()
     before = len(depot.house.facts)
     depot.house.facts.append(denied(2))
@@ -52,7 +58,7 @@ async def test_a_terminal_is_told_and_then_only_of_what_changed(depot: Any, deni
     assert [entry.serial for entry in second.parameters.deny_list] == [denied(2).serial]
     depot.house.facts.append(denied(2).model_copy(update={"denied": False}))
     await depot.house.pull()
-    assert (await bus.contact()).parameters.deny_list == []
+    assert (await bus.contact()).parameters.deny_list == ()
 
 
 async def test_a_terminal_without_a_network_goes_on(depot: Any) -> None:
@@ -255,3 +261,23 @@ async def test_nobody_is_told_without_the_key(depot: Any) -> None:
     with pytest.raises(HostRefused):
         await thief.contact()
     assert (await bus.contact()).refused is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_the_database_lays_the_list_out_as_the_form_says(clearing_session: AsyncSession, seed: int) -> None:
+    """Between any two versions, the bytes are those of ``DenyChanges``; times before 1970 too."""
+    random = Random(seed)
+    changes = [
+        DenyChange(bytes(8), bytes([random.randrange(5)]) * 10, _moment(random), random.random() < 0.6)
+        for _ in range(random.randrange(1, 14))
+    ]
+    rows = [{"number": number, **change._asdict()} for number, change in enumerate(changes, 1)]
+    await clearing_session.execute(insert(DenyChangeRow), rows)
+    for until in range(len(changes) + 1):
+        for after in range(until + 1):
+            wanted = DenyChanges.between(after, until, changes[after:until])
+            assert await deny_changes(clearing_session, after, until) == wanted.encode()
+
+
+def _moment(random: Random) -> datetime:
+    return EVENING + timedelta(microseconds=random.randrange(-2 * 10**15, 10**15))

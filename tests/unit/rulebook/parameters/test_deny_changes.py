@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulebook.parameters import DenyChange, DenyChanges, MalformedChanges
+from rulebook.parameters import DenyChange, DenyChanges, MalformedChanges, framed
 
 START = datetime(2026, 9, 15, tzinfo=UTC)
 histories = st.lists(
@@ -91,3 +91,8 @@ def test_the_form_is_the_one_that_is_written_down() -> None:
     )  # fmt: skip
     assert DenyChanges(4, 7, (change,)).encode() == raw
     assert DenyChanges.decode(raw) == DenyChanges(4, 7, (change,))
+
+
+def test_rows_that_are_cut_are_not_framed() -> None:
+    with pytest.raises(MalformedChanges, match="28 bytes are no changes of 27 bytes"):
+        framed(0, 1, bytes(28))

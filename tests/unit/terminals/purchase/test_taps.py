@@ -201,7 +201,7 @@ def test_rules_come_from_the_parameters_clearing_answers(city: Any, noon: dateti
     card = city.card()
     denied = DenyEntry(issuer=bytes.fromhex("01991000FFFFFFFF"), serial=card.serial, reported_at=noon)
     sent = Parameters(tariff_version=4, tariff=demonstration_document(version=4), list_version=9, deny_list=[denied])
-    rules = Rules.of(Parameters.model_validate_json(sent.model_dump_json()), received_at=noon)
+    rules = Rules.of(sent, received_at=noon)
     assert (rules.tariff.version, rules.deny_list.version, rules.deny_list.received_at) == (4, 9, noon)
     assert city.bus(rules).tap(card.reader, noon).refusal is Refusal.DENIED
     assert city.bus(rules).tap(city.card(18).reader, noon).gate_open
