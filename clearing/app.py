@@ -37,6 +37,7 @@ from clearing.facts.service import pull
 from clearing.intake import api as intake
 from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
+from clearing.opening import api as opening
 from clearing.participants import api as documents
 from clearing.participants import pages as document_pages
 from clearing.participants import publishing
@@ -67,6 +68,7 @@ PAGES = (
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
     Page("/balances", "历史余额", "Balances as of"),
+    Page("/openings", "期初迁移", "Opening"),
     Page("/windows", "清算窗口", "Windows"),
     Page("/settlement", "资金结算", "Settlement"),
     Page("/bank", "银行账户", "Bank"),
@@ -161,6 +163,7 @@ def create_app(
         medical_pages,
         money_pages,
         ledger_pages,
+        opening,
     ):
         app.include_router(word.router)
     return app

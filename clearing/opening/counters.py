@@ -1,0 +1,46 @@
+"""The migrated cards' counters as files: the first of their kind, in force from window 1 on."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+
+from clearing.day import parquet
+from clearing.day.cleared import bucket_in
+from clearing.day.parquet import Written
+from clearing.day.registers import counter_files
+from clearing.day.schema import Columns
+from clearing.settlement.tables import CounterFileRow
+
+BEFORE_THE_FIRST = 0
+"""The window whose counters a running city came with."""
+
+
+def write_counters(counters: Columns, results: Path) -> list[Written]:
+    """A file for each bucket below ``results``, named by its hash as a window's are; the same counters are the same files."""
+    return [_written(f"counters/{name}", table, results) for name, table in counter_files(counters)]
+
+
+def _written(name: str, table: pa.Table, results: Path) -> Written:
+    unfinished = results / f"{name}.{uuid.uuid4().hex}"
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    sha256 = parquet.write(table, unfinished)
+    whole = f"{name}-{sha256[:16]}.parquet"
+    os.replace(unfinished, results / whole)
+    return Written(whole, table.num_rows, sha256)
+
+
+def counter_rows(written: list[Written]) -> list[CounterFileRow]:
+    return [
+        CounterFileRow(
+            window=BEFORE_THE_FIRST,
+            bucket=bucket_in(file.name),
+            name=file.name,
+            sha256=file.sha256,
+            rows=file.rows,
+        )
+        for file in written
+    ]
