@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -102,7 +102,8 @@ def create_service_app(
     return app
 
 
-def service(request: Request) -> Service:
+# Dependencies are coroutines even where they wait for nothing: FastAPI sends plain functions to a thread each.
+async def service(request: Request) -> Service:
     """FastAPI dependency: the service the request came to."""
     found: Service = request.app.state.service
     return found
@@ -111,7 +112,7 @@ def service(request: Request) -> Service:
 ServiceDep = Annotated[Service, Depends(service)]
 
 
-def now(request: Request, here: ServiceDep) -> datetime:
+async def now(request: Request, here: ServiceDep) -> datetime:
     """FastAPI dependency: the time this request happens at."""
     try:
         here.clock.advance(request.headers.get(HEADER))
@@ -140,10 +141,10 @@ async def current_staff(request: Request, here: ServiceDep, moment: Now) -> Staf
 StaffDep = Annotated[Staff, Depends(current_staff)]
 
 
-def require_role(*roles: str) -> Callable[[Staff], Staff]:
+def require_role(*roles: str) -> Callable[[Staff], Awaitable[Staff]]:
     """FastAPI dependency factory: the signed-in member of staff, who must have one of ``roles``; 403 otherwise."""
 
-    def dependency(staff: StaffDep) -> Staff:
+    async def dependency(staff: StaffDep) -> Staff:
         if staff.roles.isdisjoint(roles):
             raise HTTPException(403, f"This needs the role {' or '.join(roles)} / 需要角色 {' 或 '.join(roles)}")
         return staff
@@ -151,7 +152,7 @@ def require_role(*roles: str) -> Callable[[Staff], Staff]:
     return dependency
 
 
-def service_caller(request: Request, here: ServiceDep) -> None:
+async def service_caller(request: Request, here: ServiceDep) -> None:
     """FastAPI dependency: the caller is one of our services, by bearer token."""
     given = request.headers.get("authorization", "")
     expected = f"Bearer {here.settings.service_token.get_secret_value()}"

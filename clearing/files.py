@@ -35,7 +35,7 @@ class Files:
         return self.folder / "stages" / digest.hex()
 
 
-def files(here: ServiceDep) -> Files:
+async def files(here: ServiceDep) -> Files:
     """FastAPI dependency: below the service's data folder."""
     return Files(here.settings.data_folder / "clearing")
 

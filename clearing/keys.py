@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from hardware.vault.vault import Vault
 
 
-def vault(request: Request) -> Vault:
+async def vault(request: Request) -> Vault:
     """FastAPI dependency: what the app was started with, in ``app.state.vault``."""
     found: Vault = request.app.state.vault
     return found

@@ -18,7 +18,7 @@ Approver = Annotated[Staff, Depends(require_role(APPROVER))]
 ClerkOrApprover = Annotated[Staff, Depends(require_role(CLERK, APPROVER))]
 
 
-def vault(request: Request) -> Vault:
+async def vault(request: Request) -> Vault:
     """FastAPI dependency: issuing's vault."""
     found: Vault = request.app.state.vault
     return found
