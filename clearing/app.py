@@ -35,6 +35,7 @@ from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.intake import api as intake
+from clearing.intake import collected
 from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
 from clearing.opening import api as opening
@@ -144,6 +145,7 @@ def create_app(
         publishing_api,
         facts,
         intake,
+        collected,
         uploads,
         loads,
         benefits,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rulebook.messages.devices import BatchReceipt
 from rulebook.messages.medical import parse
-from terminals.depot.parcel import PARCEL, RECEIPT, Parcel, leave, parcels
+from terminals.depot.carried import BATCH, RECEIPT, carried, leave
 from terminals.journal import Journal, PendingBatch
 from terminals.uplink.device_key import DeviceKey
 
@@ -22,11 +22,11 @@ def exchange(journal: Journal, key: DeviceKey, link: Path) -> int:
             acknowledged += 1
     pending = {waiting.content_hash.hex(): waiting for waiting in journal.waiting_batches(key.device, key.sign)}
     for name, waiting in pending.items():
-        leave(link / f"{name}{PARCEL}", Parcel.pack(waiting.body, key.sign).encode())
-    for parcel in parcels(link):
-        if parcel.device == key.device and parcel.name not in pending:
-            (link / f"{parcel.name}{RECEIPT}").unlink(missing_ok=True)
-            (link / f"{parcel.name}{PARCEL}").unlink()
+        leave(link / f"{name}{BATCH}", waiting.body)
+    for one in carried(link):
+        if one.device == key.device and one.name not in pending:
+            (link / f"{one.name}{RECEIPT}").unlink(missing_ok=True)
+            (link / f"{one.name}{BATCH}").unlink()
     return acknowledged
 
 

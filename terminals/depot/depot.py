@@ -1,8 +1,8 @@
-"""The depot's side: parcels taken from buses, forwarded to clearing unchanged, their receipts kept for the next visit."""
+"""The depot's side: batches taken from buses, forwarded to clearing unchanged, their receipts kept for the next visit."""
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +10,23 @@ import httpx
 from pydantic import ValidationError
 
 from card_os.wire.dialogue import HostSilent
+from rulebook.batch import bundle
+from rulebook.messages.batches import BatchAnswer, BatchAnswers
 from rulebook.messages.devices import BatchReceipt
 from rulebook.messages.medical import parse, to_wire
 from rulebook.messages.problems import Problem
-from terminals.depot.parcel import PARCEL, PATH, RECEIPT, Parcel, leave, parcels
+from terminals.depot.carried import BATCH, RECEIPT, Carried, carried, leave
 from terminals.uplink.durable import write_whole
-from terminals.uplink.uplink import NOT_NOW
+from terminals.uplink.uplink import NOT_NOW, HostRefused
+
+PATH = "/batches/collected"
+BUNDLE_BYTES = 16 * 1024 * 1024
+"""Of one request, about. Ours: clearing takes four times as much."""
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedParcel:
-    """Clearing said no. The parcel stays and is offered again: what is wrong may be put right there (an enrolment, say)."""
+class RefusedBatch:
+    """Clearing said no. The batch stays and is offered again: what is wrong may be put right there (an enrolment, say)."""
 
     device: str
     number: int
@@ -32,71 +38,87 @@ class Forwarded:
     """``accepted``: how many clearing has now and had not acknowledged here before."""
 
     accepted: int
-    refused: tuple[RefusedParcel, ...]
+    refused: tuple[RefusedBatch, ...]
 
 
 class Depot:
-    """``folder``/parcels and ``folder``/receipts. Every step is durable before the next and may be cut off and repeated: a
-    parcel goes only when its receipt is there. One process works in a folder at a time."""
+    """``folder``/batches and ``folder``/receipts. Every step is durable before the next and may be cut off and repeated: a
+    batch goes only when its receipt is there. One process works in a folder at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._parcels, self._receipts = folder / "parcels", folder / "receipts"
-        for each in (self._parcels, self._receipts):
+        self._batches, self._receipts = folder / "batches", folder / "receipts"
+        for each in (self._batches, self._receipts):
             each.mkdir(parents=True, exist_ok=True)
 
     def visit(self, link: Path) -> int:
-        """A bus is here, ``link`` is what it brought: take its parcels, leave the receipts there are; how many were new."""
+        """A bus is here, ``link`` is what it brought: take its batches, leave the receipts there are; how many were new."""
         new = 0
-        for parcel in parcels(link):
-            receipt = self._receipts / f"{parcel.name}{RECEIPT}"
+        for one in carried(link):
+            receipt = self._receipts / f"{one.name}{RECEIPT}"
             if receipt.exists():
                 leave(link / receipt.name, receipt.read_bytes())
             else:
-                new += leave(self._parcels / f"{parcel.name}{PARCEL}", parcel.encode())
+                new += leave(self._batches / f"{one.name}{BATCH}", one.raw)
         return new
 
-    def waiting(self) -> tuple[Parcel, ...]:
+    def waiting(self) -> tuple[Carried, ...]:
         """Not acknowledged by clearing yet, in order of device and number: then no gap opens that need not."""
-        return tuple(sorted(parcels(self._parcels), key=lambda parcel: (parcel.device, parcel.number)))
+        return tuple(sorted(carried(self._batches), key=lambda one: (one.device, one.number)))
 
     def forward(self, base_url: str, client: httpx.Client) -> Forwarded:
-        """Send what waits. Raises ``HostSilent`` as soon as clearing does not answer; what was acknowledged before stays so."""
+        """Send what waits. Raises ``HostSilent`` as soon as clearing does not answer, ``HostRefused`` when it takes nothing of
+        the kind; what was acknowledged before stays so."""
         accepted, refused = 0, []
-        for parcel in self.waiting():
-            answer = _sent(parcel, base_url.rstrip("/"), client)
-            if isinstance(answer, Problem):
-                refused.append(RefusedParcel(parcel.device, parcel.number, answer))
-                continue
-            write_whole(self._receipts / f"{parcel.name}{RECEIPT}", to_wire(answer))
-            (self._parcels / f"{parcel.name}{PARCEL}").unlink()
-            accepted += 1
+        for some in _bundles(self.waiting()):
+            for one, answer in zip(some, _sent(some, base_url.rstrip("/"), client), strict=True):
+                if answer.problem is not None:
+                    refused.append(RefusedBatch(one.device, one.number, answer.problem))
+                    continue
+                write_whole(self._receipts / f"{one.name}{RECEIPT}", to_wire(_receipt(one, answer)))
+                (self._batches / f"{one.name}{BATCH}").unlink()
+                accepted += 1
         return Forwarded(accepted, tuple(refused))
 
 
-def _sent(parcel: Parcel, base_url: str, client: httpx.Client) -> BatchReceipt | Problem:
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Citycard-Device": parcel.device,
-        "Citycard-Signature": base64.b64encode(parcel.signature).decode(),
-    }
+def _bundles(waiting: Sequence[Carried]) -> Iterator[list[Carried]]:
+    some: list[Carried] = []
+    for one in waiting:
+        if some and sum(len(each.raw) for each in some) + len(one.raw) > BUNDLE_BYTES:
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
+
+
+def _sent(some: Sequence[Carried], base_url: str, client: httpx.Client) -> list[BatchAnswer]:
+    """An answer for each."""
+    headers = {"Content-Type": "application/octet-stream"}
     try:
-        response = client.post(base_url + PATH, content=parcel.batch, headers=headers)
+        response = client.post(base_url + PATH, content=bundle(one.raw for one in some), headers=headers)
     except httpx.RequestError as error:
         raise HostSilent(f"POST {PATH}: {type(error).__name__}") from error
     if response.is_server_error or response.status_code in NOT_NOW:
         raise HostSilent(f"POST {PATH}: the service answered {response.status_code}")
     if not response.is_success:
-        return _problem(response)
-    return _receipt(parcel, response.content)
-
-
-def _receipt(parcel: Parcel, content: bytes) -> BatchReceipt:
+        raise HostRefused(_problem(response))
     try:
-        receipt = parse(BatchReceipt, content)
+        answers = parse(BatchAnswers, response.content).answers
     except ValueError as error:
-        raise HostSilent("the answer is no BatchReceipt") from error
-    if (receipt.device, receipt.number, receipt.content_hash) != (parcel.device, parcel.number, parcel.content_hash):
-        raise HostSilent(f"the receipt is for other content or for batch {receipt.number} of {receipt.device}")
+        raise HostSilent("the answer is no BatchAnswers") from error
+    if [answer.content_hash for answer in answers] != [one.content_hash for one in some]:
+        raise HostSilent("the answers are not for the batches that were sent")
+    return answers
+
+
+def _receipt(one: Carried, answer: BatchAnswer) -> BatchReceipt:
+    receipt = answer.receipt
+    if receipt is None or (receipt.device, receipt.number, receipt.content_hash) != (
+        one.device,
+        one.number,
+        one.content_hash,
+    ):
+        raise HostSilent(f"the answer for batch {one.number} of {one.device} is no receipt for it")
     return receipt
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,16 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from card_os.wire.dialogue import HostSilent
-from rulebook.batch import unseal
+from rulebook.batch import unbundle, unseal
+from rulebook.messages.batches import BatchAnswer, BatchAnswers
 from rulebook.messages.devices import BatchReceipt
 from rulebook.messages.medical import to_wire
+from rulebook.messages.problems import Problem
 from rulebook.record import Event, Kind, Outcome, Record
-from terminals.depot import Depot, MalformedParcel, Parcel, exchange
+from terminals.depot import Depot, exchange
 from terminals.journal import Journal
-from terminals.uplink import DeviceKey
+from terminals.uplink import DeviceKey, HostRefused
 from terminals.uplink import durable as disk
 
 BASE = "http://clearing.test"
@@ -79,20 +81,26 @@ class Clearing:
         self.answer: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/batches/collected"
         if (spoiled := self.answer(request)) is not None:
             return spoiled
-        device = request.headers["Citycard-Device"]
-        key = Ed25519PublicKey.from_public_bytes(self.keys[device])
-        key.verify(base64.b64decode(request.headers["Citycard-Signature"]), b"POST /batches\n" + request.content)
-        batch = unseal(request.content)
-        key.verify(batch.signature, batch.signed)
-        id_ = (device, batch.header.number)
+        answers = [self._taken(raw) for raw in unbundle(request.content)]
+        return httpx.Response(200, content=to_wire(BatchAnswers(answers=answers)))
+
+    def _taken(self, raw: bytes) -> BatchAnswer:
+        batch = unseal(raw)
+        header = batch.header
+        content_hash = batch.content_hash
+        try:
+            Ed25519PublicKey.from_public_bytes(self.keys[header.device]).verify(batch.signature, batch.signed)
+        except (KeyError, InvalidSignature):
+            problem = Problem(title="The batch is refused whole", status=422, reason="malformed_batch")
+            return BatchAnswer(content_hash=content_hash, problem=problem)
+        id_ = (header.device, header.number)
         repeated = id_ in self.taken
-        assert self.taken.setdefault(id_, request.content) == request.content
-        receipt = BatchReceipt(
-            device=device, number=batch.header.number, content_hash=batch.content_hash, repeated=repeated
-        )
-        return httpx.Response(200 if repeated else 201, content=to_wire(receipt))
+        assert self.taken.setdefault(id_, raw) == raw
+        receipt = BatchReceipt(device=header.device, number=header.number, content_hash=content_hash, repeated=repeated)
+        return BatchAnswer(content_hash=content_hash, receipt=receipt)
 
     def client(self) -> httpx.Client:
         return httpx.Client(transport=httpx.MockTransport(self))
@@ -140,6 +148,20 @@ def test_the_depot_forwards_what_the_device_signed_unchanged(bus: Bus, link: Pat
     depot.forward(BASE, clearing.client())
     (waiting,) = bus.journal.waiting_batches(bus.name, bus.key.sign)
     assert clearing.taken == {("BUS-A-0001", 1): waiting.body}
+
+
+def test_many_batches_go_in_several_requests(
+    bus: Bus, link: Path, depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminals.depot.depot.BUNDLE_BYTES", 600_000)
+    clearing, requests = Clearing(bus), []
+    clearing.answer = lambda request: requests.append(len(request.content))
+    bus.tap(2500)
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    assert depot.forward(BASE, clearing.client()).accepted == 3
+    assert len(requests) == 3
+    assert clearing.records_of(bus) == list(range(1, 2501))
 
 
 def test_several_batches_and_buses_share_a_link_and_go_in_order(
@@ -199,10 +221,10 @@ def test_a_receipt_that_is_not_for_this_batch_is_none(
     assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (0, 0)
 
 
-def test_a_torn_parcel_is_not_taken_and_the_bus_leaves_it_again(bus: Bus, link: Path, depot: Depot) -> None:
+def test_a_torn_batch_is_not_taken_and_the_bus_leaves_it_again(bus: Bus, link: Path, depot: Depot) -> None:
     bus.tap()
     exchange(bus.journal, bus.key, link)
-    (path,) = link.glob("*.parcel")
+    (path,) = link.glob("*.batch")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     assert depot.visit(link) == 0
@@ -215,19 +237,59 @@ def test_a_damaged_signature_is_put_right_at_the_next_visit(bus: Bus, link: Path
     """The file's name holds the batch alone."""
     bus.tap()
     exchange(bus.journal, bus.key, link)
-    (path,) = link.glob("*.parcel")
+    (path,) = link.glob("*.batch")
     whole = path.read_bytes()
-    path.write_bytes(whole[:10] + bytes(4) + whole[14:])
+    path.write_bytes(whole[:-4] + bytes(4))
     depot.visit(link)
     exchange(bus.journal, bus.key, link)
     depot.visit(link)
     assert depot.forward(BASE, Clearing(bus).client()).accepted == 1
 
 
-@pytest.mark.parametrize("raw", [b"", b"CCP1", b"CCP1" + bytes(500), b"CCB1" + bytes(500)])
-def test_rubbish_is_no_parcel(raw: bytes) -> None:
-    with pytest.raises(MalformedParcel):
-        Parcel.decode(raw)
+@pytest.mark.parametrize("raw", [b"", b"CCB1", b"CCB1" + bytes(500)])
+def test_rubbish_on_the_link_is_left_there(link: Path, depot: Depot, raw: bytes) -> None:
+    path = link / f"{hashlib.sha256(raw).hexdigest()}.batch"
+    path.write_bytes(raw)
+    assert depot.visit(link) == 0
+    assert path.read_bytes() == raw
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda answers: BatchAnswers(answers=[]),
+        lambda answers: BatchAnswers(answers=[answers[0].model_copy(update={"content_hash": bytes(32)})]),
+        lambda answers: BatchAnswers(answers=[answers[0].model_copy(update={"receipt": None})]),
+    ],
+    ids=["none", "other content", "neither receipt nor problem"],
+)
+def test_an_answer_that_is_none_is_silence(
+    bus: Bus, link: Path, depot: Depot, spoil: Callable[[list[BatchAnswer]], BatchAnswers]
+) -> None:
+    clearing = Clearing(bus)
+
+    def spoiled(request: httpx.Request) -> httpx.Response:
+        answers = [clearing._taken(raw) for raw in unbundle(request.content)]
+        return httpx.Response(200, content=to_wire(spoil(answers)))
+
+    clearing.answer = spoiled
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    with pytest.raises(HostSilent):
+        depot.forward(BASE, clearing.client())
+    assert len(depot.waiting()) == 1
+
+
+def test_a_bundle_that_clearing_does_not_take_is_refused_and_waits(bus: Bus, link: Path, depot: Depot) -> None:
+    clearing = Clearing(bus)
+    clearing.answer = lambda _: httpx.Response(413, json={"title": "The bundle is too large", "status": 413})
+    bus.tap()
+    exchange(bus.journal, bus.key, link)
+    depot.visit(link)
+    with pytest.raises(HostRefused, match="413"):
+        depot.forward(BASE, clearing.client())
+    assert len(depot.waiting()) == 1
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429, 0], ids=["500", "503", "408", "429", "no network"])
@@ -255,19 +317,14 @@ def test_a_refused_batch_holds_nobody_up_and_is_offered_again(
 ) -> None:
     other = Bus(tmp_path / "other", "BUS-A-0002", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-2")
     clearing = Clearing(bus, other)
-    problem = {"title": "No enrolled device signed this request with its key", "status": 401}
-
-    def not_enrolled(request: httpx.Request) -> httpx.Response | None:
-        return httpx.Response(401, json=problem) if request.headers["Citycard-Device"] == bus.name else None
-
-    clearing.answer = not_enrolled
+    key = clearing.keys.pop(bus.name)
     for each in (bus, other):
         each.tap()
         exchange(each.journal, each.key, link)
     depot.visit(link)
     found = depot.forward(BASE, clearing.client())
-    assert (found.accepted, [(r.device, r.problem.status) for r in found.refused]) == (1, [("BUS-A-0001", 401)])
-    clearing.answer = lambda _: None
+    assert (found.accepted, [(r.device, r.problem.status) for r in found.refused]) == (1, [("BUS-A-0001", 422)])
+    clearing.keys[bus.name] = key
     assert depot.forward(BASE, clearing.client()).accepted == 1
 
 
@@ -288,7 +345,7 @@ class Power:
         def unlinking(path: Path, missing_ok: bool = False) -> None:
             self._step(lambda: unlink(path, missing_ok=missing_ok))
 
-        for module in ("terminals.depot.parcel", "terminals.depot.depot"):
+        for module in ("terminals.depot.carried", "terminals.depot.depot"):
             monkeypatch.setattr(f"{module}.write_whole", writing)
         monkeypatch.setattr(Path, "unlink", unlinking)
 

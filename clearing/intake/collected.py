@@ -1,0 +1,77 @@
+"""``POST /batches/collected``: batches of many devices that a depot brings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+
+from backoffice.problems import Refused
+from backoffice.web import Now, ServiceDep
+from clearing.files import FilesDep
+from clearing.intake.service import Conflict
+from clearing.intake.sets import Answer, Faults, take_batches
+from clearing.settlement.queries import open_window
+from rulebook.batch import MalformedBatch, unbundle
+from rulebook.batch.batch import SIGNATURE_LENGTH
+from rulebook.messages.batches import BatchAnswer, BatchAnswers
+from rulebook.messages.problems import Problem
+
+LARGEST_BUNDLE = 64 * 1024 * 1024
+"""Bytes of one request: some 150,000 records. Ours."""
+
+router = APIRouter(tags=["intake"])
+
+
+@router.post("/batches/collected", response_model_exclude_none=True)
+async def take(request: Request, here: ServiceDep, files: FilesDep, moment: Now) -> BatchAnswers:
+    """The content is ``rulebook.batch.bundle``. Nobody signs the request: every batch is signed by its device, and who brings
+    it can neither change it nor bring it twice. Each is taken or refused by itself."""
+    batches = _unbundled(await _content(request))
+    async with here.database.transaction() as session:
+        window = await open_window(session)
+        answers = await take_batches(session, files.raw, batches, window=window, now=moment)
+    return BatchAnswers(answers=[_said(raw, answer) for raw, answer in zip(batches, answers, strict=True)])
+
+
+async def _content(request: Request) -> bytes:
+    """Raises ``Refused`` 413 before more is read."""
+    content = bytearray()
+    async for part in request.stream():
+        if len(content) + len(part) > LARGEST_BUNDLE:
+            detail = f"more than {LARGEST_BUNDLE} bytes; bring the batches in several requests"
+            raise Refused(413, "The bundle is too large", detail, reason="bundle_too_large")
+        content += part
+    return bytes(content)
+
+
+def _unbundled(content: bytes) -> list[bytes]:
+    try:
+        return list(unbundle(content))
+    except MalformedBatch as error:
+        errors = [{"field": "bundle", "message": fault} for fault in error.faults]
+        raise Refused(
+            422, "The bundle is refused whole", str(error), reason="malformed_bundle", errors=errors
+        ) from error
+
+
+def _said(raw: bytes, answer: Answer) -> BatchAnswer:
+    content_hash = hashlib.sha256(raw[:-SIGNATURE_LENGTH]).digest()
+    match answer:
+        case Conflict(faults):
+            problem = _problem(409, "Known with other content", "repeated_with_other_content", faults)
+        case Faults(faults):
+            problem = _problem(422, "The batch is refused whole", "malformed_batch", faults)
+        case _:
+            return BatchAnswer(content_hash=content_hash, receipt=answer)
+    return BatchAnswer(content_hash=content_hash, problem=problem)
+
+
+def _problem(status: int, title: str, reason: str, faults: Sequence[str]) -> Problem:
+    return Problem(
+        title=title,
+        status=status,
+        reason=reason,
+        errors=[{"field": "batch", "message": fault} for fault in faults],
+    )

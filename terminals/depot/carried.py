@@ -1,0 +1,55 @@
+"""A batch on its way to clearing in a folder: as its device sealed it, in a file named by its content hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rulebook.batch import MalformedBatch, unseal_rows
+from terminals.uplink.durable import write_whole
+
+BATCH, RECEIPT = ".batch", ".receipt"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """``raw`` is never changed: the device's signature is in it, and nobody on the way needs a right of their own."""
+
+    device: str
+    number: int
+    content_hash: bytes
+    raw: bytes
+
+    @property
+    def name(self) -> str:
+        """Of its file, without the suffix."""
+        return self.content_hash.hex()
+
+    @classmethod
+    def of(cls, raw: bytes) -> Carried:
+        """Raises ``MalformedBatch``; the signature is clearing's to check."""
+        found = unseal_rows(raw)
+        return cls(found.header.device, found.header.number, found.content_hash, raw)
+
+
+def carried(folder: Path) -> Iterator[Carried]:
+    """Those in ``folder`` that are whole, by the names of their files; a torn one was never said to be safe and comes again."""
+    for path in sorted(folder.glob(f"*{BATCH}")):
+        try:
+            one = Carried.of(path.read_bytes())
+        except MalformedBatch:
+            continue
+        if one.name + BATCH == path.name:
+            yield one
+
+
+def leave(path: Path, content: bytes) -> bool:
+    """Have ``content`` there, durable; whether nothing was there. What is there and differs was torn on the way."""
+    try:
+        if path.read_bytes() != content:
+            write_whole(path, content)
+        return False
+    except FileNotFoundError:
+        write_whole(path, content)
+        return True
