@@ -80,7 +80,7 @@ class Fares:
     def of(self, rows: Rows, version: int | None = None) -> Numbers:
         """Of each row, by ``version`` or the one its terminal reported; -1 where it cannot be priced."""
         if version is not None:
-            rows = rows.copy()
+            rows = picked(rows, np.arange(len(rows)))
             rows["tariff_version"] = version
         repriced = self._repricer.reprice(rows)
         numbers = [self._of(Fare.of(fare)) if isinstance(fare, PricedFare) else -1 for fare in repriced.fares]

@@ -163,12 +163,23 @@ def _rides(table: pa.Table, facts: Mapping[int, WindowFacts]) -> Rides:
     devices = encoded.dictionary.to_pylist()
     columns = columns_of_table(table.drop_columns(["device"]))
     columns["device"] = encoded.indices.to_numpy().astype(np.int64)
-    of_set = np.stack([columns.pop(name).astype(np.int64) for name in ("window", "business_day", "line")])
-    keys, which = np.unique(np.vstack([of_set, columns["device"][None]]), axis=1, return_inverse=True)
-    sets = [_set_of(*key, devices=devices, facts=facts) for key in keys.T.tolist()]
+    keys, which = _distinct(
+        [columns.pop("window"), columns.pop("business_day"), columns.pop("line"), columns["device"]]
+    )
+    sets = [_set_of(*key, devices=devices, facts=facts) for key in keys]
     numbers = {each: number for number, each in enumerate(sorted(set(sets)))}
-    columns["set"] = np.array([numbers[each] for each in sets], dtype=np.int64)[which.reshape(-1)]
+    columns["set"] = np.array([numbers[each] for each in sets], dtype=np.int64)[which]
     return Rides(columns, list(numbers), devices)
+
+
+def _distinct(columns: Sequence[NDArray[Any]]) -> tuple[list[tuple[int, ...]], NDArray[np.int64]]:
+    """The distinct rows of integer ``columns``, and which of them each row is."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        distinct, place = np.unique(column, return_inverse=True)
+        code = code * len(distinct) + place.reshape(-1)
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return [tuple(int(column[row]) for column in columns) for row in first.tolist()], which.reshape(-1)
 
 
 def _set_of(
