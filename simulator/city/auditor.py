@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,12 @@ class LedgerMovement:
 @dataclass(frozen=True, slots=True)
 class Books:
     """What clearing says happened on cards. ``value_minor``: value on cards by the ledger. ``unfounded``: transfers of fares
-    that are not the sum of the cleared records that name them."""
+    that are not the sum of the cleared records that name them. ``other_cities``: by participant, what is owed to it."""
 
     movements: tuple[LedgerMovement, ...]
     value_minor: int
     unfounded: tuple[str, ...] = ()
+    other_cities: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +127,34 @@ async def read_books(reader: URL, results: Path) -> Books:
             transfers = (await session.execute(_TRANSFERS, {"book": TRANSIT})).all()
             value = await session.scalar(_VALUE, {"book": TRANSIT, "code": str(Kind.VALUE_ON_CARDS)})
             files = (await session.scalars(_FILES)).all()
+            elsewhere: list[dict[str, Any]] = [dict(row._mapping) for row in await session.execute(_ELSEWHERE)]
+            others = {row.owner: row.minor for row in await session.execute(_OTHER_CITIES, {"book": TRANSIT})}
     finally:
         await database.close()
     paid = [row for name in files for row in _paid(results / name)]
-    single = _movements([tuple(row) for row in transfers if row.purpose != Purpose.FARE])
-    fares = {row.id: row.amount_minor for row in transfers if row.purpose == Purpose.FARE}
+    single = _movements([tuple(row) for row in transfers if row.purpose not in _IN_SETS])
+    fares = {row.id: row.amount_minor for row in transfers if row.purpose in _IN_SETS}
     of_records: Counter[str] = Counter()
-    for row in paid:
+    for row in (*paid, *elsewhere):
         of_records[row["transfer"]] += row["amount"]
     unfounded = sorted(id_ for id_ in fares.keys() | of_records.keys() if fares.get(id_, 0) != of_records[id_])
-    return Books((*single, *map(_tap, paid)), int(value or 0), tuple(unfounded))
+    return Books((*single, *map(_tap, (*paid, *elsewhere))), int(value or 0), tuple(unfounded), others)
 
 
 _TRANSFERS = text("SELECT id, purpose, phase, amount_minor FROM clearing.ledger_transfer WHERE book = :book")
 _VALUE = text("SELECT credits_posted - debits_posted FROM clearing.ledger_account WHERE book = :book AND code = :code")
 _FILES = text("SELECT DISTINCT name FROM clearing.cleared_file ORDER BY name")
+# What our cards paid in another city, transaction by transaction, and which transfer that is.
+_ELSEWHERE = text(
+    "SELECT issuer || serial AS card, purse, sequence AS card_sequence, amount_minor AS amount,"
+    " 'exchange:in:' || partner || ':' || package || ':' || business_day AS transfer"
+    " FROM clearing.exchange_item WHERE direction = 'in' AND state = 'confirmed' AND amount_minor > 0"
+)
+_OTHER_CITIES = text(
+    "SELECT split_part(code, ':', 2) AS owner, credits_posted - debits_posted AS minor"
+    " FROM clearing.ledger_account WHERE book = :book AND kind = 'other-city-payable'"
+)
+_IN_SETS = frozenset({Purpose.FARE, Purpose.FARE_ELSEWHERE})
 _OF_TAPS = {Purpose.HELD: 1, Purpose.RELEASE: -1}
 _COLUMNS = ["card", "purse", "card_sequence", "amount", "transfer"]
 

@@ -17,6 +17,7 @@ from rulebook.deny_list import DenyList
 from rulebook.messages.devices import DeviceKind
 from rulebook.money import Amount
 from rulebook.tariff import Tariff, load_tariff
+from simulator.city import neighbour_cards
 from simulator.city.offices import CityClock
 from simulator.city.places import CITY, INSTITUTIONS, ISSUER, REGION, Place
 from simulator.city.readers import Readers
@@ -174,7 +175,7 @@ def _terminal(place: Place) -> Terminal:
         place=place.place,
         city=CITY,
         institution=INSTITUTIONS[place.operator],
-        issuers=frozenset({ISSUER}),
+        issuers=frozenset({ISSUER, neighbour_cards.ISSUER}),
         software_version=SOFTWARE_VERSION,
         trip="1" if on_a_bus else "",
         shift="1" if on_a_bus else "",

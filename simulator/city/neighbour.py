@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from card_os.crypto.secret import Secret
 from clearing.exchange.codec import decode, encode
 from clearing.exchange.keys import CentreKey
 from clearing.exchange.messages import AccountingResult, DisputeCode, DisputeResult, Package, Ruling, Verdict
@@ -24,17 +23,16 @@ from clearing.exchange.rules import (
 from clearing.exchange.signing import delivery, is_delivered_by
 from clearing.facts.rules import DenyList, deny_list_of
 from clearing.verification.context import CardId, TransactionId
-from clearing.verification.tac import TAC_MASTER, right_claims
-from hardware.vault.demonstration import SEAL_KEY, TOKEN_KEY
+from clearing.verification.tac import right_claims
 from hardware.vault.software import SoftwareVault
 from rulebook.calendar import BUSINESS_ZONE, calendar_named
 from rulebook.messages.facts import CardFact
+from simulator.city.neighbour_cards import ISSUER, vault
 
 NAME = "city-2000"
-CENTRE = ISSUER = bytes.fromhex("01992000FFFFFFFF")
+CENTRE = ISSUER
 OUR_CENTRE = bytes.fromhex("01991000FFFFFFFF")
 KEY = CentreKey.of_seed(b"TEST-CITY-2000-EXCHANGE-KEY-0001")
-TAC_KEY = Secret(b"TEST-CITY-2000-T")
 
 
 CLAIM_WITHIN = timedelta(days=30)
@@ -43,11 +41,6 @@ M = TypeVar("M", Package, AccountingResult, DisputeResult)
 
 class NotAsAgreed(Exception):
     """What our city said is not what two cities have agreed on."""
-
-
-def vault() -> SoftwareVault:
-    """The other issuer's: nobody else holds its TAC master."""
-    return SoftwareVault({TAC_MASTER: TAC_KEY}, seal_key=SEAL_KEY, token_key=TOKEN_KEY)
 
 
 @dataclass(slots=True)

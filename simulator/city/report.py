@@ -49,6 +49,7 @@ def show(console: Console, result: Played) -> bool:
     )
     checks.append(("医院与基金对账一致", "hospital and fund agree", *_hospitals_agree(diary)))
     checks.append(("各账簿已通过银行结清", "every book settled through the bank", *_settled(result)))
+    checks.append(("两城往来相符", "both cities agree", *_cities_agree(result)))
     for chinese, english, holds, detail in checks:
         mark = "[green]✓[/]" if holds else "[red]✗[/]"
         console.print(f"{mark} {chinese} {english}: {detail}", highlight=False)
@@ -91,6 +92,14 @@ def _settled(result: Played) -> tuple[bool, str]:
     paid = sum(leg["amount_minor"] for book in books for leg in book["legs"])
     said = f"{len(books)} books, {Amount(paid)} yuan paid in and out by a demonstration bank (simulator)"
     return all(money.holds for money in result.money), said + differences
+
+
+def _cities_agree(result: Played) -> tuple[bool, str]:
+    """Whether the other city's books say what ours say, and what crossed."""
+    crossing, differences = result.crossed.crossing, result.crossed.differences()
+    here, there = Amount(crossing.office.owes_minor), Amount(crossing.office.owed_minor)
+    said = f"{crossing.visits} rides of visitors {here} yuan, {crossing.travels} rides of our cards there {there} yuan"
+    return not differences, said + "".join(f"\n    {each}" for each in differences)
 
 
 def _hospitals_agree(diary: Diary) -> tuple[bool, str]:

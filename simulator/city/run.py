@@ -27,8 +27,9 @@ from rulebook.calendar import BUSINESS_ZONE, calendar_named
 from rulebook.messages.devices import DeviceKind
 from rulebook.tariff.demonstration import demonstration_document
 from simulator.city import offices, rough
-from simulator.city.auditor import Audit, audit, read_books
+from simulator.city.auditor import Audit, Books, audit, read_books
 from simulator.city.chips import CARD_CHIPS, SAM_CHIPS, Factory
+from simulator.city.crossing import Crossed, Crossing
 from simulator.city.day import CityDay, Diary
 from simulator.city.fleet import Sam, Unit, enrolled
 from simulator.city.money import Settled, demonstration_bank, settle
@@ -41,6 +42,7 @@ from simulator.city.readers import ReaderKind, Readers, readers
 from simulator.city.rough import LOST_SHARE, LossyLine
 from simulator.city.witness import Witness
 from simulator.services import Services, running_services
+from terminals.validator import Validator
 
 OPENING, CLOSING, MORNING = time(5, 0), time(23, 30), time(10, 0)
 COUNTER = 0  # the counter uses the first pair of readers
@@ -91,6 +93,7 @@ class Played:
     terminals: int
     clerk: Clerk
     answers_lost: int
+    crossed: Crossed
 
     @property
     def window(self) -> dict[str, Any]:
@@ -123,8 +126,11 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         windows = []
         for number in range(1, order.days + 1):
             city.live(cards, units, number)
+            if number == order.days:
+                city.cross(cards, units)
             window, day_statement = city.close(number)
             windows.append(Closed(window, city.audited(cards)))
+        crossed = city.exchange(cards, windows[-1].audit)
         city.settle_the_rest()
         clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
         yield Played(
@@ -138,6 +144,7 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
             len(units),
             clerk,
             city.line.lost,
+            crossed,
         )
 
 
@@ -189,6 +196,7 @@ class City:
         self._chance = self._random("chance")
         losses = min(len(self._people), 1 + (order.days - 1) // LOSS_EVERY)
         self._losses = self._random("losses").sample(range(len(self._people)), losses)
+        self._crossing = Crossing.of(order.seed, order.folder)
         self.line = LossyLine(self._random("line"), LOST_SHARE if order.rough else 0.0)
         self.diary = Diary()
         self.money: list[Settled] = []
@@ -285,6 +293,19 @@ class City:
         day.reconcile(today)
         self._clock.now = max(self._clock.now, datetime.combine(today, CLOSING, BUSINESS_ZONE))
 
+    def cross(self, cards: Sequence[IssuedCard], units: Sequence[Unit]) -> None:
+        """The evening's rides of visitors here and of our cards in the other city."""
+        with self._progress.step("rides in the other city"):
+            self.diary.batches += self._crossing.ride_here(units, self._readers, self._clock)
+            rules = next(unit.machine.rules for unit in units if isinstance(unit.machine, Validator))
+            self._crossing.ride_there([card.chip for card in cards], rules, self._clock)
+
+    def exchange(self, cards: Sequence[IssuedCard], before: Audit) -> Crossed:
+        """Both cities' claims of what the last window closed, answered. ``before``: what the auditor found until then."""
+        with self._progress.step("exchange with the other city"), self.sign_in("clearing", "clearing-clerk") as clerk:
+            self._crossing.exchange(clerk, self._services.urls["clearing"], self._clock)
+        return Crossed(self._crossing, self._books().other_cities, before, self.audited(cards))
+
     def close(self, number: int) -> tuple[dict[str, Any], bytes]:
         """The window closed by two persons; clearing's view of it and the day's statement (CSV)."""
         self._due.append((CALENDAR.working_days_after(_day(number), 1), number))
@@ -309,8 +330,10 @@ class City:
 
     def audited(self, cards: Sequence[IssuedCard]) -> Audit:
         with self._progress.step("audit of every card"):
-            books = asyncio.run(read_books(self._services.reader, self._order.folder / "clearing" / "results"))
-            return audit({f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}, books)
+            return audit({f"{ISSUER.hex().upper()}:{card.serial}": card.chip for card in cards}, self._books())
+
+    def _books(self) -> Books:
+        return asyncio.run(read_books(self._services.reader, self._order.folder / "clearing" / "results"))
 
     def settle_the_rest(self) -> None:
         """On the mornings after the last day."""
