@@ -131,11 +131,16 @@ def transfers_of(
         if line.kind not in _AT_BANK and line.kind not in _NOT_DECLARED
     ]
     transfers = [
-        _transfer(f"opening:{number}:{name}", line, bank[line.book], business_day, reference)
+        _transfer(f"{id_prefix(number)}{name}", line, bank[line.book], business_day, reference)
         for name, line in (*cards, *others)
     ]
     # The bank's account never goes below zero on the way.
     return sorted(transfers, key=lambda t: (t.debit != bank[t.book], t.id))
+
+
+def id_prefix(number: str) -> str:
+    """Of the ids of an opening's transfers."""
+    return f"opening:{number}:"
 
 
 def _of_cards(product: Product) -> Mapping[Kind, int]:

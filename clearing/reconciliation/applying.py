@@ -12,6 +12,7 @@ from backoffice.problems import Refused
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Phase, Purpose, Transfer, settling
 from clearing.ledger.service import TransfersRefused, post
+from clearing.opening.queries import id_prefixes
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import breaks, queries, standing
@@ -108,10 +109,14 @@ async def booked(session: AsyncSession, here: City, book: str) -> list[Target]:
     """What stands in the ledger's bank account without the bank having shown it; declared opening balances aside."""
     code = here.bank_accounts[book].ledger
     declared = {transfer.id for transfer in here.opening_transfers()}
+    migrated = await id_prefixes(session)
     moved = [
         transfer
         for transfer in await ledger.transfers_of(session, book, code)
-        if transfer.purpose not in _OURS and transfer.phase is Phase.SINGLE and transfer.id not in declared
+        if transfer.purpose not in _OURS
+        and transfer.phase is Phase.SINGLE
+        and transfer.id not in declared
+        and not transfer.id.startswith(migrated)
     ]
     shown = await queries.allocated(session, TargetKind.BOOKED, [transfer.id for transfer in moved])
     return [

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from clearing.opening.queries import began_with
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import queries, standing
@@ -86,7 +87,7 @@ async def _wrong(session: AsyncSession, here: City, book: str, report: BankRepor
             if entry.reference in known and known[entry.reference].amount_minor != entry.amount_minor
         ]
     last = await queries.last_statement(session, book)
-    before = here.bank_accounts[book].opening_minor if last is None else last.closing_minor
+    before = await began_with(session, book, here.bank_accounts[book]) if last is None else last.closing_minor
     assert before is not None
     found = faults(
         report,

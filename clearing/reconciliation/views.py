@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.ledger import queries as ledger
+from clearing.opening.queries import began_with
 from clearing.participants.rules import City
 from clearing.reconciliation import queries
 from clearing.reconciliation.applying import booked
@@ -237,7 +238,8 @@ async def at_banks(session: AsyncSession, here: City) -> list[AtBank]:
         entries = await queries.unmatched(session, book)
         advised = await queries.advised_only(session, terms.account.number)
         balances = {s.account.code: s.balance.minor for s in await ledger.standings(session, book)}
-        bank = terms.opening_minor if last is None or last.closing_minor is None else last.closing_minor
+        began = await began_with(session, book, terms)
+        bank = began if last is None or last.closing_minor is None else last.closing_minor
         found.append(
             AtBank(
                 book=book,

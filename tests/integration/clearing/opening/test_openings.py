@@ -30,6 +30,7 @@ from clearing.ledger.rules import Purpose
 from clearing.ledger.service import close_chain, verify
 from clearing.ledger.sheet import position_of_float
 from clearing.participants.rules import City, demonstration
+from clearing.reconciliation.views import at_banks
 from clearing.settlement.queries import counters_in_force
 from clearing.settlement.tables import WindowRow
 from hardware.vault.demonstration import CLEARING_LABELS
@@ -299,3 +300,11 @@ async def test_a_stranger_is_not_let_in(office: Office) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://clearing") as client:
         assert (await client.post("/openings/n1/approval")).status_code == 401
         assert (await client.get("/openings")).status_code == 401
+
+
+async def test_the_bank_is_expected_to_begin_with_what_was_brought(office: Office) -> None:
+    await office.hand_in()
+    await office.act("li", "approval")
+    async with office.database.reading() as session:
+        (bank,) = [each for each in await at_banks(session, empty_city()) if each.book == TRANSIT]
+    assert (bank.bank_minor, bank.ledger_minor, bank.not_shown_minor) == (120_700, 120_700, 0)
