@@ -34,6 +34,7 @@ from clearing.exchange import api as exchange
 from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
+from clearing.gaps import pages as gap_pages
 from clearing.intake import api as intake
 from clearing.intake import collected
 from clearing.ledger import pages as ledger_pages
@@ -66,6 +67,7 @@ FEED_INTERVAL_S = 30
 PAGES = (
     Page("/", "总览", "Overview"),
     Page("/batches", "上传批次", "Batches"),
+    Page("/gaps", "缺口", "Gaps"),
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
     Page("/balances", "历史余额", "Balances as of"),
@@ -158,10 +160,11 @@ def create_app(
         exchange,
         exchange_pages,
         pages,
-        device_pages,
+        gap_pages,
         documents,
         document_pages,
         apportionment_pages,
+        device_pages,
         medical_pages,
         money_pages,
         ledger_pages,
