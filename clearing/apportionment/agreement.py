@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum, unique
 from fractions import Fraction
@@ -18,15 +18,15 @@ from clearing.apportionment.rules import (
     Residue,
     Ridden,
     Weights,
-    by_distance,
     by_leg,
+    by_metres,
     by_path_probability,
     checked,
 )
 from clearing.participants.effective import ONE_DAY, Closed, Document, MalformedDocument, Terms, read
 from rulebook.rate import Rate
 from rulebook.tariff import Tariff
-from rulebook.tariff.network import Section
+from rulebook.tariff.network import Leg, Section
 
 
 @unique
@@ -95,10 +95,12 @@ class Agreement(Terms):
             return pair.parts if pair else self.default_parts
         if self.method is Method.PATH_PROBABILITY and pair:
             return by_path_probability(Path(self._on_lines(way.metres), way.probability) for way in pair.ways)
-        ridden = self._ridden(entry, exit_, tariff)
-        if not ridden:
+        sections = tariff.network.sections(entry, exit_)
+        if not sections:
             return {charged_by: Fraction(1)}
-        return by_leg(ridden) if self.method is Method.LEG else by_distance(ridden)
+        if self.method is Method.LEG:
+            return by_leg(self._ridden(sections, tariff.network.legs(entry, exit_), tariff))
+        return by_metres((self._operator(section), section.metres) for section in sections)
 
     def operators(self) -> frozenset[str]:
         """Everybody who can get a part."""
@@ -116,16 +118,14 @@ class Agreement(Terms):
     def _on_lines(self, metres: Mapping[str, int]) -> tuple[Ridden, ...]:
         return tuple(Ridden(self.operator_of_line[line], length) for line, length in metres.items())
 
-    def _ridden(self, entry: str, exit_: str, tariff: Tariff) -> tuple[Ridden, ...]:
-        legs = tariff.network.legs(entry, exit_)
-        ridden: list[Ridden] = []
+    def _ridden(self, sections: Iterable[Section], legs: Sequence[Leg], tariff: Tariff) -> Iterator[Ridden]:
+        """Each section with the base fare of its leg."""
+        fares = [tariff.zones[leg.zone].fare_minor(leg.metres) for leg in legs]
         at = 0
-        for section in tariff.network.sections(entry, exit_):
+        for section in sections:
             while legs[at].zone != section.zone:
                 at += 1
-            fare_minor = tariff.zones[section.zone].fare_minor(legs[at].metres)
-            ridden.append(Ridden(self._operator(section), section.metres, at, fare_minor))
-        return tuple(ridden)
+            yield Ridden(self._operator(section), section.metres, at, fares[at])
 
     def _operator(self, section: Section) -> str:
         try:

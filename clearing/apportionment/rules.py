@@ -61,9 +61,22 @@ def checked(weights: Weights) -> Weights:
     return weights
 
 
+def by_metres(parts: Iterable[tuple[str, int]]) -> Weights:
+    """(operator, metres) in order of travel. Raises ``MalformedWeights`` where there are none."""
+    sums: dict[str, int] = {}
+    for operator, part in parts:
+        sums[operator] = sums.get(operator, 0) + part
+    if not sums:
+        raise MalformedWeights("nobody ran this ride")
+    total = sum(sums.values())
+    if total == 0:
+        return {operator: Fraction(number == 0) for number, operator in enumerate(sums)}
+    return {operator: Fraction(part, total) for operator, part in sums.items()}
+
+
 def by_distance(ridden: Iterable[Ridden]) -> Weights:
     """By the metres on each operator's lines; a ride of no metres is its first operator's."""
-    return _normalised((part.operator, part.metres) for part in ridden)
+    return by_metres((part.operator, part.metres) for part in ridden)
 
 
 def by_leg(ridden: Iterable[Ridden]) -> Weights:
@@ -104,10 +117,13 @@ class Parts:
 
     def split(self, minor: int, residue: Residue) -> tuple[int, ...]:
         """What each operator gets of ``minor``, which is not below zero; the values sum to it."""
-        shares, lost = map(list, zip(*(divmod(minor * weight, self.whole) for weight in self.weights), strict=True))
+        shares = [minor * weight // self.whole for weight in self.weights]
         left = minor - sum(shares)
+        if left == 0:
+            return tuple(shares)
         if residue is Residue.LARGEST_REMAINDER:
-            for place in sorted(range(len(lost)), key=lambda place: -lost[place])[:left]:
+            lost = [minor * weight % self.whole for weight in self.weights]
+            for place in sorted(range(len(lost)), key=lost.__getitem__, reverse=True)[:left]:
                 shares[place] += 1
         else:
             shares[0 if residue is Residue.FIRST else -1] += left
@@ -122,18 +138,6 @@ def apportion(amount: Amount, weights: Weights, residue: Residue) -> dict[str, A
     parts = Parts.of(weights)
     shares = parts.split(amount.minor, residue)
     return {name: Amount(share, amount.currency) for name, share in zip(parts.operators, shares, strict=True)}
-
-
-def _normalised(parts: Iterable[tuple[str, int]]) -> Weights:
-    sums: dict[str, int] = {}
-    for operator, part in parts:
-        sums[operator] = sums.get(operator, 0) + part
-    if not sums:
-        raise MalformedWeights("nobody ran this ride")
-    total = sum(sums.values())
-    if total == 0:
-        return {operator: Fraction(number == 0) for number, operator in enumerate(sums)}
-    return {operator: Fraction(part, total) for operator, part in sums.items()}
 
 
 def _sum(weighed: Iterable[tuple[Weights, Fraction]]) -> Weights:
