@@ -35,6 +35,7 @@ from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.gaps import pages as gap_pages
+from clearing.history import api as card_history
 from clearing.intake import api as intake
 from clearing.intake import collected
 from clearing.ledger import pages as ledger_pages
@@ -86,6 +87,7 @@ PAGES = (
     Page("/reports/prepaid", "备付金报告", "Prepaid reports"),
     Page("/loads", "未完成充值", "Open loads"),
     Page("/visits", "就诊结算", "Medical visits"),
+    Page("/card-history", "卡片明细", "Card history"),
 )
 
 
@@ -150,6 +152,7 @@ def create_app(
         collected,
         uploads,
         loads,
+        card_history,
         benefits,
         settlement,
         cases,

@@ -63,3 +63,8 @@ def _weight(record: ClearedRecord) -> tuple[bool, bool, bool]:
 def spent_minor(records: Iterable[ClearedRecord]) -> int:
     """Fen that left the card in these."""
     return sum(record.amount_minor for record in records if record.settled and not record.transaction.load)
+
+
+def loaded_minor(records: Iterable[ClearedRecord]) -> int:
+    """Fen that came onto it."""
+    return sum(record.amount_minor for record in records if record.settled and record.transaction.load)
