@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clearing.day.counters import COUNTER, order_of
-from clearing.day.keys import keys_of
-from clearing.day.schema import CARD_LENGTH, COUNTER_SHIFT, Columns, Numbers, columns_of_table, stacked, taken
-from clearing.opening.sheets import ROW, Fault, Form, read_sheet, repeats
+from clearing.day.keys import card_hash, keys_of
+from clearing.day.schema import CARD_LENGTH, COUNTER_SHIFT, Columns, Flags, Numbers, columns_of_table, stacked, taken
+from clearing.opening.sheets import ROW, Fault, Form, read_sheet, repeats, shared
 
 FILE = "cards"
 _LARGEST_SEQUENCE = 2**COUNTER_SHIFT - 1
@@ -66,7 +66,7 @@ def read_cards(content: bytes, our_issuers: Collection[bytes]) -> tuple[pa.Table
             **{name: texts[name].cast(pa.int64()) for name in ("balance_minor", "deposit_minor")},
         }
     )
-    return table, faults + _foreign(texts, our_issuers) + _twice(table, texts["purse"])
+    return table, faults + _foreign(texts, our_issuers) + _twice(table)
 
 
 def _sequences(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -83,10 +83,11 @@ def _foreign(texts: pa.Table, our_issuers: Collection[bytes]) -> list[Fault]:
     ]
 
 
-def _twice(table: pa.Table, purses: pa.ChunkedArray) -> list[Fault]:
-    """``purses``: as texts, one for each row of ``table``."""
-    again = repeats(table, pc.binary_join_element_wise(table["card"], purses, "/"))
-    once = table.filter(pc.invert(pc.is_in(table[ROW], value_set=pa.array([row for row, _ in again], pa.int64()))))
+def _twice(table: pa.Table) -> list[Fault]:
+    # Only cards that share a hash with another row can stand twice: a handful, compared by their bytes.
+    alike = table.filter(pa.array(shared(card_hash(_bytes_of(table["card"])).view(np.int64))))
+    again = repeats(alike, _joined(alike, "card", "purse"))
+    once = alike.filter(pc.invert(pc.is_in(alike[ROW], value_set=pa.array([row for row, _ in again], pa.int64()))))
     paid = once.filter(pc.greater(once["deposit_minor"], 0))
     return [
         *(
@@ -100,18 +101,31 @@ def _twice(table: pa.Table, purses: pa.ChunkedArray) -> list[Fault]:
     ]
 
 
+def _joined(table: pa.Table, *names: str) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(*(table[name].cast(pa.string()) for name in names), "/")
+
+
 def products_of(cards: pa.Table) -> tuple[Product, ...]:
-    """In order of name."""
-    sums = [("card", "count_distinct"), ("balance_minor", "sum"), ("deposit_minor", "sum")]
-    rows = cards.group_by("product").aggregate(sums).sort_by("product").to_pylist()
+    """In order of name. A card with several purses counts once."""
+    counted = cards.append_column("first", pa.array(_first_of(cards, "product", "card").astype(np.int64)))
+    sums = [(name, "sum") for name in ("first", "balance_minor", "deposit_minor")]
+    rows = counted.group_by("product").aggregate(sums).sort_by("product").to_pylist()
     return tuple(
-        Product(row["product"], row["card_count_distinct"], row["balance_minor_sum"], row["deposit_minor_sum"])
-        for row in rows
+        Product(row["product"], row["first_sum"], row["balance_minor_sum"], row["deposit_minor_sum"]) for row in rows
     )
 
 
 def card_count(cards: pa.Table) -> int:
-    return int(pc.count_distinct(cards["card"]).as_py())
+    return int(_first_of(cards, "card").sum())
+
+
+def _first_of(cards: pa.Table, *names: str) -> Flags:
+    """Which rows are the first of their card (and what else is named)."""
+    alike = shared(card_hash(_bytes_of(cards["card"])).view(np.int64))
+    found = cards.filter(pa.array(alike))
+    first: Flags = ~alike
+    again = [row for row, _ in repeats(found, _joined(found, *names))]
+    return first | (alike & ~np.isin(cards[ROW].to_numpy(), again))
 
 
 def opening_counters(cards: pa.Table) -> Columns:

@@ -6,7 +6,6 @@ is a text of a declared form; what it means is for who asks.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -74,7 +73,7 @@ def _rows(content: bytes, file: str, names: list[str]) -> tuple[pa.Table, list[F
     if b"\n" not in content:
         return _empty(names), faults
     table = pa.csv.read_csv(
-        io.BytesIO(_ascii(content)),
+        pa.BufferReader(_ascii(content)),
         # Only one thread knows the numbers of the lines.
         read_options=pa.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
         parse_options=pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=other_width),
@@ -110,10 +109,18 @@ def _named(table: pa.Table, wrong: Flags, file: str, name: str, form: Form) -> I
 def repeats(table: pa.Table, key: pa.ChunkedArray) -> list[tuple[int, int]]:
     """Rows whose ``key`` (one for each row) stood in an earlier row: the numbers of both lines."""
     codes = key.combine_chunks().dictionary_encode()
-    if len(codes.dictionary) == len(table):
-        return []
     number: Numbers = codes.indices.to_numpy().astype(np.int64)
     first = np.unique(number, return_index=True)[1][number]
     row: Numbers = table[ROW].to_numpy()
     later = first != np.arange(len(number))
     return list(zip(row[later].tolist(), row[first[later]].tolist(), strict=True))
+
+
+def shared(numbers: Numbers) -> Flags:
+    """Which of ``numbers`` stand there more than once."""
+    order = np.argsort(numbers, kind="stable")
+    equal = numbers[order[1:]] == numbers[order[:-1]]
+    found = np.zeros(len(numbers), dtype=np.bool_)
+    found[order[1:][equal]] = True
+    found[order[:-1][equal]] = True
+    return found
