@@ -37,7 +37,7 @@ async def _answered(cities: Any) -> Any:
     return await cities.send(reply)
 
 
-async def test_a_claim_moves_nothing_before_its_issuer_has_answered(cities: Any) -> None:
+async def test_a_claim_moves_nothing_until_it_is_confirmed(cities: Any) -> None:
     await _day_of_foreign_cards(cities)
     before = await cities.books()
     assert before["operator-payable:bus-a"] == 100
@@ -45,12 +45,6 @@ async def test_a_claim_moves_nothing_before_its_issuer_has_answered(cities: Any)
     (package,) = await cities.pack()
     assert (package["count"], package["amount_minor"], package["state"]) == (3, 550, "made")
     assert await cities.moved(before) == {}
-
-
-async def test_what_is_confirmed_is_owed_by_the_other_city(cities: Any) -> None:
-    await _day_of_foreign_cards(cities)
-    await cities.pack()
-    before = await cities.books()
     answer = await _answered(cities)
     assert (answer.status_code, answer.json()) == (201, {"kind": "accounting", "number": 1, "result": 1})
     assert cities.office.owes_minor == 250
@@ -95,6 +89,24 @@ async def test_packages_are_made_once_and_a_late_repeat_is_not_claimed_again(cit
     await cities.house.close(2)
     (package,) = await cities.pack()
     assert (package["number"], package["window"], package["count"]) == (2, 2, 1)
+
+
+async def test_what_a_later_terminal_finds_is_claimed(cities: Any) -> None:
+    """The bus never heard the card's answer; a gate has it proven."""
+    bus, gate = await cities.house.enrol("BUS-A-0001"), await cities.house.enrol("GATE-1")
+    town = cities.house.town
+    ride = cities.foreign_ride(1, 7)
+    intent = town.journal["BUS-A-0001"].pop(0)
+    town.journal["BUS-A-0001"][0] = intent
+    town.finding(intent, "GATE-1", tac=ride.tac)
+    await bus.upload(1, [intent])
+    await gate.upload(1, town.journal["GATE-1"])
+    await cities.house.close()
+    (package,) = await cities.pack()
+    assert (package["count"], package["amount_minor"]) == (1, 100)
+    before = await cities.books()
+    assert (await _answered(cities)).status_code == 201
+    assert await cities.moved(before) == {OTHER: -100, "operator-payable:metro": 100}
 
 
 async def test_a_ruling_pays_what_was_disputed(cities: Any) -> None:
@@ -143,25 +155,18 @@ async def test_a_ruling_on_nothing_in_dispute_is_refused_whole(cities: Any) -> N
     assert await cities.moved(before) == {}
 
 
-async def test_an_answer_to_nothing_is_refused(cities: Any) -> None:
-    await _day_of_foreign_cards(cities)
-    await cities.pack()
-    content, signature = await cities.fetch("package", 1)
-    reply = cities.office.answer(content, signature, now=cities.now)
-    other = await cities.send(reply.replace(b"<MessageId>1<", b"<MessageId>9<"))
-    assert (other.status_code, other.json()["reason"]) == (404, "package_unknown")
-    less = await cities.send(reply.replace(b"<Count>3<", b"<Count>2<"))
-    assert (less.status_code, less.json()["reason"]) == (422, "answer_differs")
-
-
-async def test_an_answer_before_the_package_went_out_is_refused(cities: Any) -> None:
+async def test_an_answer_that_fits_nothing_is_refused(cities: Any) -> None:
     await _day_of_foreign_cards(cities)
     await cities.pack()
     content, signature = await _by_hand(cities)
     reply = cities.office.answer(content, signature, now=cities.now)
-    refused = await cities.send(reply)
-    assert (refused.status_code, refused.json()["reason"]) == (409, "package_made")
+    too_early = await cities.send(reply)
+    assert (too_early.status_code, too_early.json()["reason"]) == (409, "package_made")
     assert (await cities.post("wang", f"/exchange/packages/{NAME}/1/sending")).status_code == 200
+    other = await cities.send(reply.replace(b"<MessageId>1<", b"<MessageId>9<"))
+    assert (other.status_code, other.json()["reason"]) == (404, "package_unknown")
+    less = await cities.send(reply.replace(b"<Count>3<", b"<Count>2<"))
+    assert (less.status_code, less.json()["reason"]) == (422, "answer_differs")
     assert (await cities.send(reply)).status_code == 201
 
 
