@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import ibis.expr.types as ir
+from ibis import _
 
 from clearing.day.schema import NOT_PRICEABLE, PRICED
 
@@ -22,6 +23,8 @@ CLAIM: tuple[tuple[str, str], ...] = (
     ("sequence", "int64"),
     ("operated_by", "int32"),
     ("line", "int64"),
+    ("origin", "int64"),
+    ("destination", "int64"),
     ("rider", "int8"),
     ("registered", "int8"),  # the card register's rider class; -1: none that a tariff knows
     ("amount", "int64"),
@@ -38,12 +41,16 @@ CLAIM: tuple[tuple[str, str], ...] = (
 SET = ("business_day", "operated_by", "line")
 """A set of fares: one transfer each, and one for each bearer of concessions."""
 
+RIDE = ("business_day", "operated_by", "origin", "destination", "each_minor")
+"""Rides that are shared alike."""
+
 Booked: TypeAlias = dict[str, ir.Table]
 
 
 def booked(claims: ir.Table, shares: ir.Table) -> Booked:
     """``fares``: sum and count of each set. ``subsidies``: the same for each bearer. ``single``: claims that make a transfer or
-    a remark of their own."""
+    a remark of their own. ``rides``: how many between two stations brought how much; ``granted``: the same of what others
+    bear."""
     settled = claims.filter(claims.settled)
     rides = settled.filter(~settled.load & (settled.amount > 0))
     granted = settled.filter((settled.pricing == PRICED) & (settled.registered == settled.rider))
@@ -53,8 +60,14 @@ def booked(claims: ir.Table, shares: ir.Table) -> Booked:
         "subsidies": borne.group_by(*SET, "bearer").aggregate(
             minor=borne.share.sum().cast("int64"), count=borne.count()
         ),
+        "rides": _counted(rides.filter((rides.origin != 0) & (rides.pricing == PRICED)).mutate(each_minor=_.amount)),
+        "granted": _counted(borne.filter(borne.origin != 0).mutate(each_minor=_.share), "bearer"),
         "single": claims.filter(_stands_alone(claims)).select(*(name for name, _ in CLAIM)),
     }
+
+
+def _counted(rides: ir.Table, *by: str) -> ir.Table:
+    return rides.group_by(*RIDE, *by).aggregate(count=rides.count())
 
 
 def _stands_alone(claims: ir.Table) -> ir.BooleanValue:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from card_os.profile.transit import TRANSIT_PROCESS
 from clearing.day.fares import Fare, Pricer
 from clearing.day.keys import keys_of
 from clearing.day.moments import business_days, local_seconds
 from clearing.day.schema import ENTRY, NO_TIME, Columns, Flags, Numbers
 from rulebook.record import Event, Kind, Outcome
-from rulebook.record.columns import RECORD_DTYPE, Rows
+from rulebook.record.columns import RECORD_DTYPE, Rows, picked
 from rulebook.tariff import RiderClass
 
 _CLASSES = tuple(RiderClass)
@@ -44,6 +45,8 @@ def _windows() -> np.dtype[np.void]:
         "sam_terminal": (np.dtype(">u8"), offset["sam_terminal"] - 2),
         "line": (np.dtype(">u8"), offset["line"]),
         "tac": (np.dtype(">u4"), offset["tac"]),
+        "origin": (np.dtype(">u8"), offset["capp_before"] + TRANSIT_PROCESS.span("entry_station").start),
+        "destination": (np.dtype(">u8"), offset["place"]),
     }
     names, formats, offsets = zip(*((name, *place) for name, place in places.items()), strict=True)
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": RECORD_DTYPE.itemsize})
@@ -71,11 +74,13 @@ _AS_THEY_ARE = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """By what rows are read. ``cut_off`` and ``business_day`` are the calendar's and the window's."""
+    """By what rows are read. ``cut_off`` and ``business_day`` are the calendar's and the window's. ``with_stations``: whether
+    somebody wants to know from where to where rides went."""
 
     business_day: date
     cut_off: time
     pricer: Pricer
+    with_stations: bool = False
 
 
 def paired(rows: Rows, device: NDArray[np.int32]) -> tuple[Numbers, Numbers]:
@@ -132,6 +137,7 @@ def entries_of(
         columns[name] = windows[name].astype(np.uint64).view(np.int64) & np.int64((1 << _BITS.get(name, 63)) - 1)
     for name, field in _AS_THEY_ARE.items():
         columns[name] = rows[field].astype(ENTRY[name])
+    columns |= _stations(rows, reading.with_stations)
     columns["key"] = keys_of(columns["card"], columns["purse"], columns["load"], columns["card_sequence"])
     columns["at"] = local_seconds(columns["stamp"])
     days = business_days(columns["at"], reading.cut_off)
@@ -141,6 +147,17 @@ def entries_of(
         priced = (rows["kind"] == Kind.OUTCOME) & (rows["outcome"] == Outcome.DONE)
     of_fare, fares = reading.pricer.columns(rows, priced)
     return {**columns, **of_fare}, fares
+
+
+def _stations(rows: Rows, wanted: bool) -> Columns:
+    """Whether they are stations of the tariff, ``pricing`` says."""
+    columns = {name: np.zeros(len(rows), dtype=np.int64) for name in ("origin", "destination")}
+    if wanted:
+        exits = np.flatnonzero(rows["event"] == Event.EXIT)
+        windows = picked(rows, exits).view(_WINDOWS)
+        for name, column in columns.items():
+            column[exits] = windows[name].astype(np.uint64).view(np.int64)
+    return columns
 
 
 def clock_faults(rows: Rows, device: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:

@@ -27,6 +27,8 @@ from clearing.day.proof import PROOF, entry_keys
 from clearing.day.reading import PartFile
 from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table
 from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, stacked, taken
+from clearing.day.shared_rides import added as added_rides
+from clearing.day.shared_rides import rides_of
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
 from clearing.verification.context import TransactionId
@@ -41,7 +43,7 @@ from rulebook.record import Event, Kind, Outcome, Record
 @dataclass(frozen=True, slots=True)
 class Ended:
     """What a group of buckets adds to the window. ``rows`` are all its records in canonical order, ``counters`` those of its
-    cards afterwards. ``held``: fen newly on "open taps"; ``released``: what is there no more."""
+    cards afterwards. ``held``: fen newly on "open taps"; ``released``: what is there no more. ``rides``: ``RIDES``."""
 
     rows: Columns
     counters: Columns
@@ -50,6 +52,7 @@ class Ended:
     remarks: list[Remark]
     sets: dict[FareSet, tuple[int, int]]
     single: list[Transfer]
+    rides: pa.Table
     held: dict[TransactionId, int] = field(default_factory=dict)
     released: list[TransactionId] = field(default_factory=list)
 
@@ -103,6 +106,7 @@ class Clerk:
             remarks=[s for s in singles if isinstance(s, Remark)] + list(map(_gap, gaps)),
             sets=added(sets_of(a["fares"], a["subsidies"], self.day) for a in (answers, odd_answers)),
             single=[s for s in singles if isinstance(s, Transfer)],
+            rides=added_rides(rides_of(a["rides"], a["granted"], self.day) for a in (answers, odd_answers)),
             held=_newly_held(answers, odd_answers),
             released=[one.transaction.id for one in odd.judged if one.settled is not None],
         )

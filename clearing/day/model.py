@@ -88,7 +88,8 @@ class History(Protocol):
 class DayInputs:
     """``journals``: what came in this window, in any order, repeats included; ``waiting``: records that the window before left
     suspended. ``covered``: journal sequences that came before the window opened. ``held``: fen on "open taps"; ``decided``: all
-    that two people ever decided about open taps, whether it was released."""
+    that two people ever decided about open taps, whether it was released. ``shares_rides``: operators have agreed to, so rides
+    between stations are counted."""
 
     number: int
     business_day: date
@@ -102,6 +103,7 @@ class DayInputs:
     history: History
     waiting: tuple[Stretch, ...] = ()
     covered: Mapping[str, tuple[Range, ...]] = field(default_factory=dict)
+    shares_rides: bool = False
     loads: Mapping[TransactionId, KnownLoad] = field(default_factory=dict)
     held: Mapping[TransactionId, int] = field(default_factory=dict)
     decided: Mapping[TransactionId, bool] = field(default_factory=dict)
@@ -124,7 +126,9 @@ class Day:
         if not hasattr(self._of_thread, "reading"):
             inputs = self.inputs
             pricer = Pricer(inputs.tariffs)
-            self._of_thread.reading = Reading(inputs.business_day, inputs.policy.calendar.cut_off, pricer)
+            self._of_thread.reading = Reading(
+                inputs.business_day, inputs.policy.calendar.cut_off, pricer, inputs.shares_rides
+            )
         reading: Reading = self._of_thread.reading
         return reading
 

@@ -37,6 +37,8 @@ ENTRIES = pa.schema(
         ("sam_terminal", pa.int64()),
         ("list_version", pa.int64()),
         ("line", pa.int64()),
+        ("origin", pa.int64()),
+        ("destination", pa.int64()),
         ("pricing", pa.int8()),
         ("expected", pa.int64()),
         ("concession", pa.int64()),

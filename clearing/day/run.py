@@ -8,11 +8,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clearing.day import parquet
 from clearing.day.cleared import files
@@ -26,6 +27,8 @@ from clearing.day.posting import added
 from clearing.day.reading import PartFile, parts_of, read_part, write_part
 from clearing.day.registers import counter_files
 from clearing.day.schema import BUCKETS
+from clearing.day.shared_rides import RIDES
+from clearing.day.shared_rides import added as added_rides
 from clearing.intake.rules import Range, merged, missing
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
@@ -45,7 +48,8 @@ WORKERS = 2
 @dataclass(frozen=True, slots=True)
 class DayResult:
     """``cleared`` and ``counters`` are files below the folder given; of counters only buckets that were touched.
-    ``transfers``: what the window's records move, sets and single ones, by id. ``held``: all that is on "open taps" now."""
+    ``transfers``: what the window's records move, sets and single ones, by id; ``pieces``: of how many records each set is.
+    ``rides``: ``shared_rides.RIDES``. ``held``: all that is on "open taps" now."""
 
     counts: Counter[Status]
     exceptions: tuple[DecidedRecord, ...]
@@ -54,6 +58,8 @@ class DayResult:
     held: Mapping[TransactionId, int]
     cleared: tuple[Written, ...]
     counters: tuple[Written, ...]
+    pieces: Mapping[str, int] = field(default_factory=dict)
+    rides: pa.Table = field(default_factory=RIDES.empty_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Workshop:
         groups = list(_groups(parts))
         clerk = Clerk.of(day, parts, self.engine, self.vault)
         found = self._each("judged", groups, lambda buckets: self._found(clerk, buckets, parts))
-        return _assembled(day, parts, found)
+        return _assembled(day, parts, found, rides=added_rides(map(pq.read_table, map(self._rides, groups))))
 
     def _read(self, day: Day) -> list[PartFile]:
         work = [(part, waiting) for waiting in (False, True) for part in parts_of(_journals(day.inputs, waiting))]
@@ -96,9 +102,14 @@ class Workshop:
     def _found(self, clerk: Clerk, buckets: range, parts: Sequence[PartFile]) -> Found:
         path = self.stages / f"buckets-{buckets.start:02}-{buckets.stop - 1:02}.json"
         if not path.exists():
-            found = self._written(clerk.end(buckets, parts), clerk.day)
+            ended = clerk.end(buckets, parts)
+            found = self._written(ended, clerk.day)
+            _appear(self._rides(buckets), lambda unfinished: pq.write_table(ended.rides, unfinished))
             _appear(path, lambda unfinished: unfinished.write_bytes(encode(found)))
         return decode(path.read_bytes())
+
+    def _rides(self, buckets: range) -> Path:
+        return self.stages / f"rides-{buckets.start:02}-{buckets.stop - 1:02}.parquet"
 
     def _written(self, ended: Ended, day: Day) -> Found:
         cleared = [self._keep(f"cleared/{name}", table) for name, table in files(ended.rows, day)]
@@ -161,10 +172,11 @@ def _groups(parts: Sequence[PartFile]) -> Iterator[range]:
     yield range(first, BUCKETS)
 
 
-def _assembled(day: Day, parts: Sequence[PartFile], found: Sequence[Found]) -> DayResult:
+def _assembled(day: Day, parts: Sequence[PartFile], found: Sequence[Found], *, rides: pa.Table) -> DayResult:
     inputs = day.inputs
     sets = added(one.sets for one in found)
-    transfers = [fares.transfer(inputs.number, *sums) for fares, sums in sets.items()]
+    of_sets = [(fares.transfer(inputs.number, minor, count), count) for fares, (minor, count) in sets.items()]
+    transfers = [transfer for transfer, _ in of_sets]
     transfers += [transfer for one in found for transfer in one.single]
     remarks = [remark for one in found for remark in one.remarks]
     remarks += [*_clock_faults(day, parts), *_journal_gaps(day)]
@@ -179,6 +191,8 @@ def _assembled(day: Day, parts: Sequence[PartFile], found: Sequence[Found]) -> D
         held=dict(sorted(held.items())),
         cleared=tuple(sorted(written for one in found for written in one.cleared)),
         counters=tuple(sorted(written for one in found for written in one.counters)),
+        pieces={transfer.id: count for transfer, count in of_sets},
+        rides=rides,
     )
 
 

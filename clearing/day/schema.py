@@ -58,6 +58,8 @@ ENTRY = np.dtype(
         ("tac", "i8"),
         ("list_version", "i8"),
         ("line", "i8"),  # ASCII, NUL padded to 8 bytes, big-endian
+        ("origin", "i8"),  # station codes likewise; 0 of what is no ride between two stations, or where nobody asks
+        ("destination", "i8"),
         ("pricing", "i1"),  # ``Pricing``
         ("expected", "i8"),  # fen by the tariff
         ("concession", "i8"),  # fen that others than the operator bear

@@ -151,11 +151,15 @@ async def _earlier(
     ]
     if not behind:
         return
-    new = func.unnest(
-        cast([header.device for header in behind], ARRAY(String)),
-        cast([header.first_sequence for header in behind], ARRAY(BigInteger)),
-        cast([header.last_sequence for header in behind], ARRAY(BigInteger)),
-    ).table_valued("device", "first", "last").render_derived()
+    new = (
+        func.unnest(
+            cast([header.device for header in behind], ARRAY(String)),
+            cast([header.first_sequence for header in behind], ARRAY(BigInteger)),
+            cast([header.last_sequence for header in behind], ARRAY(BigInteger)),
+        )
+        .table_valued("device", "first", "last")
+        .render_derived()
+    )
     overlaps = (BatchRow.device == new.c.device) & (BatchRow.first_sequence <= new.c.last)
     of = (BatchRow.device, BatchRow.first_sequence, BatchRow.last_sequence, BatchRow.stored_as)
     found: Any = select(*of).distinct().join(new, overlaps & (BatchRow.last_sequence >= new.c.first))

@@ -14,6 +14,7 @@ from clearing.day.model import DayInputs, Stretch
 from clearing.day.run import Workshop
 from clearing.files import Files
 from clearing.intake.store import RawStore
+from clearing.participants.closing import Agreed
 from clearing.participants.rules import City
 from clearing.participants.service import laid_out
 from clearing.settlement.encoding import digest
@@ -21,6 +22,7 @@ from clearing.settlement.frozen import Frozen, Piece, read
 from clearing.settlement.model import WindowResult
 from clearing.settlement.rules import Opening, WindowInputs, settle
 from hardware.vault.vault import Vault
+from rulebook.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,12 @@ class Computer:
             devices=frozen.devices,
             sams=frozen.sams,
             deny=frozen.deny,
-            tariffs={version: laid_out(document) for version, document in frozen.tariffs.items()},
+            tariffs=_tariffs(frozen),
             register=KeptRegister(
                 {bucket: cards.path(sha256) for bucket, sha256 in frozen.cards.items()},
                 {bucket_in(file.name): results / file.name for file in frozen.counters},
             ),
+            shares_rides=bool(_agreed(frozen).agreements.agreements),
             history=KeptHistory(results, [file.name for file in frozen.cleared], self.raw),
             loads=frozen.loads,
             held=frozen.held,
@@ -82,8 +85,19 @@ def _window_inputs(frozen: Frozen) -> WindowInputs:
     city = City.model_validate(frozen.city)
     return WindowInputs(
         number=frozen.number,
+        business_day=frozen.business_day,
         online=frozen.online,
+        agreed=_agreed(frozen),
+        tariffs=_tariffs(frozen),
         parties=city.parties(),
         keepers=city.keepers,
-        opening=Opening(frozen.links, frozen.balances, frozen.counters),
+        opening=Opening(frozen.links, frozen.balances, frozen.counters, frozen.running),
     )
+
+
+def _agreed(frozen: Frozen) -> Agreed:
+    return Agreed.of(frozen.documents, City.model_validate(frozen.city))
+
+
+def _tariffs(frozen: Frozen) -> dict[int, Tariff]:
+    return {version: laid_out(document) for version, document in frozen.tariffs.items()}

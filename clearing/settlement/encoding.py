@@ -10,6 +10,7 @@ from typing import Any
 
 from clearing.day.parquet import Written
 from clearing.ledger.chain import Link, canonical, read_back
+from clearing.participants import carrying
 from clearing.settlement.model import DecidedRecord, NumberedTransfer, Position, Remark, WindowResult
 from clearing.verification.context import TransactionId
 from clearing.verification.reasons import Reason, RemarkKind, Status
@@ -42,6 +43,7 @@ def encode(result: WindowResult) -> bytes:
             "held": {str(id_): minor for id_, minor in result.held.items()},
             "cleared": [list(astuple(written)) for written in result.cleared],
             "counters": [list(astuple(written)) for written in result.counters],
+            "running": carrying.plain(result.running),
         }
     )
 
@@ -66,6 +68,7 @@ def decode(raw: bytes) -> WindowResult:
         held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
         cleared=tuple(Written(*fields) for fields in plain["cleared"]),
         counters=tuple(Written(*fields) for fields in plain["counters"]),
+        running=carrying.read_back(plain["running"]),
     )
 
 

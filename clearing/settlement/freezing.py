@@ -18,6 +18,9 @@ from clearing.intake.tables import BatchRow, LoadRecordRow
 from clearing.ledger import queries as ledger
 from clearing.ledger.chain import Link
 from clearing.loads.tables import LoadRow
+from clearing.participants.charging import NOTHING_RUNNING
+from clearing.participants.documents import DocumentKind
+from clearing.participants.publishing import in_force
 from clearing.participants.rules import City
 from clearing.participants.service import city, tariff_documents
 from clearing.settlement import queries
@@ -31,6 +34,8 @@ from rulebook.batch import OFFSET
 from rulebook.messages.loads import LoadState
 from rulebook.record.record import RECORD_LENGTH
 
+_TERMS = (DocumentKind.CONTRACTS, DocumentKind.APPORTIONMENT)
+
 
 async def gather(session: AsyncSession, store: RawStore, number: int, business_day: date) -> Frozen:
     """As everything stands now; the card register is put into ``store``."""
@@ -43,6 +48,7 @@ async def gather(session: AsyncSession, store: RawStore, number: int, business_d
         number=number,
         business_day=business_day,
         city=here.model_dump(mode="json"),
+        documents={kind: found.document for kind in _TERMS if (found := await in_force(session, kind)) is not None},
         tariffs=await tariff_documents(session),
         records=tuple(_piece(batch) for batch in await intake.batches(session, number)),
         waiting=tuple(await _pieces_of(session, waiting)),
@@ -61,6 +67,7 @@ async def gather(session: AsyncSession, store: RawStore, number: int, business_d
         balances={(p.book, p.participant): p.closing_minor for p in before.positions} if before else {},
         counters=tuple(await queries.counters_in_force(session)),
         cleared=tuple(await queries.cleared_files(session)),
+        running=before.running if before else NOTHING_RUNNING,
     )
 
 

@@ -17,6 +17,9 @@ from clearing.intake.rules import Range
 from clearing.intake.store import RawStore
 from clearing.ledger.chain import Link, canonical, read_back
 from clearing.ledger.rules import Transfer
+from clearing.participants import carrying
+from clearing.participants.charging import Running
+from clearing.participants.documents import DocumentKind
 from clearing.settlement.encoding import canonical_json
 from clearing.verification.context import KnownDevice, KnownLoad, TransactionId
 from rulebook.messages.devices import DeviceKind
@@ -36,13 +39,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frozen:
-    """``city`` and ``tariffs`` are published documents. ``records``: what came in this window; ``waiting``: where the records
+    """``city``, ``documents`` and ``tariffs`` are as published. ``records``: what came in this window; ``waiting``: where those
     lie that earlier windows left open. ``covered``: journal sequences that came before. ``cards``: the hash of each bucket's
     cards, ``clearing.day.model.CARDS`` in Parquet. ``cleared``: all that earlier windows cleared."""
 
     number: int
     business_day: date
     city: Mapping[str, Any]
+    documents: Mapping[DocumentKind, Mapping[str, Any]]
     tariffs: Mapping[int, Mapping[str, Any]]
     records: tuple[Piece, ...]
     waiting: tuple[Piece, ...]
@@ -59,6 +63,7 @@ class Frozen:
     balances: Mapping[tuple[str, str], int]
     counters: tuple[Written, ...]
     cleared: tuple[Written, ...]
+    running: Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,10 @@ def _change_back(number: int, issuer: str, serial: str, denied: bool, reported: 
 
 _PARTS: dict[str, _Part] = {
     "city": _Part(_same, _same),
+    "documents": _Part(
+        lambda documents: {str(kind): document for kind, document in documents.items()},
+        lambda plain: {DocumentKind(kind): document for kind, document in plain.items()},
+    ),
     "tariffs": _Part(
         lambda tariffs: [[version, document] for version, document in sorted(tariffs.items())],
         lambda plain: {version: document for version, document in plain},  # noqa: C416 - a pair is a list here
@@ -157,6 +166,7 @@ _PARTS: dict[str, _Part] = {
     ),
     "counters": _FILES,
     "cleared": _FILES,
+    "running": _Part(carrying.plain, carrying.read_back),
 }
 
 

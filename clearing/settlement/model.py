@@ -9,6 +9,7 @@ from enum import StrEnum, unique
 from clearing.day.parquet import Written
 from clearing.ledger.chain import Link
 from clearing.ledger.rules import Transfer
+from clearing.participants.charging import Running
 from clearing.verification.context import TransactionId
 from clearing.verification.reasons import RemarkKind, Status
 from clearing.verification.rules import Decision
@@ -120,7 +121,7 @@ class NumberedTransfer:
 class WindowResult:
     """``counts``: records by how they ended. ``posted`` are the transfers this result makes; ``transfers`` all of the window,
     numbered and chained. ``held``: all fen on "open taps". ``cleared`` are the window's files of records, ``counters`` those
-    of cards' counters in force after it."""
+    of cards' counters in force after it. ``running``: what contracts carry to the next window."""
 
     number: int
     counts: Mapping[Status, int]
@@ -132,3 +133,4 @@ class WindowResult:
     held: Mapping[TransactionId, int]
     cleared: tuple[Written, ...]
     counters: tuple[Written, ...]
+    running: Running

@@ -19,6 +19,7 @@ _OF_A_PARTICIPANT = frozenset(
         Kind.OPERATOR_PAYABLE,
         Kind.SUBSIDY_RECEIVABLE,
         Kind.HOSPITAL_PAYABLE,
+        Kind.OTHER_CITY_PAYABLE,
     }
 )
 _MONEY = frozenset({Purpose.OPENING, Purpose.PREFUNDING, Purpose.CONTRIBUTION, Purpose.SETTLEMENT})

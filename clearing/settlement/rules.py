@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
+import pyarrow as pa
+
+from clearing.apportionment.sharing import Rides, Unshared
 from clearing.day.cleared import bucket_in
 from clearing.day.parquet import Written
 from clearing.day.run import DayResult
 from clearing.ledger.chain import GENESIS, Link, chain
 from clearing.ledger.rules import Transfer
-from clearing.settlement.model import NumberedTransfer, WindowResult
+from clearing.participants.charging import NOTHING_RUNNING, Running
+from clearing.participants.closing import Agreed, by_agreement
+from clearing.settlement.model import NumberedTransfer, Remark, WindowResult
 from clearing.settlement.positions import positions
+from clearing.verification.reasons import RemarkKind
+from rulebook.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What earlier windows left: the last link of each book's chain, the closing balance of each (book, participant), and the
-    files of cards' counters."""
+    """What earlier windows left: the last link of each book's chain, the closing balance of each (book, participant), the files
+    of cards' counters, and what contracts carry on."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
     balances: Mapping[tuple[str, str], int] = field(default_factory=dict)
     counters: tuple[Written, ...] = ()
+    running: Running = NOTHING_RUNNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,10 @@ class WindowInputs:
     participant has a position in. ``keepers``: whose the accounts of a book are that name no participant."""
 
     number: int
+    business_day: date
     online: tuple[Transfer, ...]
+    agreed: Agreed
+    tariffs: Mapping[int, Tariff]
     parties: Mapping[str, tuple[str, ...]]
     keepers: Mapping[str, str]
     opening: Opening = field(default_factory=Opening)
@@ -38,13 +50,24 @@ class WindowInputs:
 
 def settle(inputs: WindowInputs, day: DayResult) -> WindowResult:
     """Pure: order, duplicates and splits of what came in change nothing."""
-    transfers = _numbered((*day.transfers, *inputs.online), inputs.opening.links)
+    agreed = by_agreement(
+        inputs.number,
+        inputs.business_day,
+        inputs.agreed,
+        transfers=(*day.transfers, *inputs.online),
+        pieces=day.pieces,
+        rides=_rides(day.rides),
+        tariffs=inputs.tariffs,
+        running=inputs.opening.running,
+    )
+    posted = tuple(sorted((*day.transfers, *agreed.transfers), key=lambda transfer: transfer.id))
+    transfers = _numbered((*posted, *inputs.online), inputs.opening.links)
     return WindowResult(
         number=inputs.number,
         counts=day.counts,
         exceptions=day.exceptions,
-        remarks=day.remarks,
-        posted=day.transfers,
+        remarks=tuple(sorted((*day.remarks, *map(_unshared, agreed.unshared)))),
+        posted=posted,
         transfers=transfers,
         positions=positions(
             (n.transfer for n in transfers),
@@ -55,7 +78,22 @@ def settle(inputs: WindowInputs, day: DayResult) -> WindowResult:
         held=day.held,
         cleared=day.cleared,
         counters=_in_force(inputs.opening.counters, day.counters),
+        running=agreed.running,
     )
+
+
+_EPOCH = date(1970, 1, 1)
+
+
+def _rides(table: pa.Table) -> Iterator[Rides]:
+    for row in table.to_pylist():
+        yield Rides(**row | {"business_day": _EPOCH + timedelta(days=row["business_day"])})
+
+
+def _unshared(one: Unshared) -> Remark:
+    rides = one.rides
+    subject = f"{rides.business_day:%F} {rides.origin}–{rides.destination}"
+    return Remark(RemarkKind.NOT_SHARED, subject, rides.operator, rides.each_minor * rides.count, one.why)
 
 
 def _in_force(before: Iterable[Written], after: Iterable[Written]) -> tuple[Written, ...]:

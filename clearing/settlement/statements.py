@@ -18,6 +18,8 @@ PURPOSES: dict[Purpose, tuple[str, str]] = {
     Purpose.PREFUNDING: ("预付款", "prefunding"),
     Purpose.LOAD: ("充值", "load"),
     Purpose.FARE: ("车费", "fare"),
+    Purpose.FOREIGN_FARE: ("异地卡车费", "fare of another city's card"),
+    Purpose.FARE_ELSEWHERE: ("本地卡异地车费", "our card's fare in another city"),
     Purpose.SUBSIDY: ("优惠补贴", "concession"),
     Purpose.HELD: ("挂账交易", "held on open taps"),
     Purpose.RELEASE: ("挂账释放", "released from open taps"),

@@ -103,6 +103,7 @@ class RemarkKind(StrEnum):
     JOURNAL_GAP = "journal_gap"
     CLOCK_WENT_BACK = "clock_went_back"
     LOAD_NOT_POSTED = "load_not_posted"
+    NOT_SHARED = "not_shared"
 
 
 REMARKS: dict[RemarkKind, tuple[str, str]] = {
@@ -116,5 +117,6 @@ REMARKS: dict[RemarkKind, tuple[str, str]] = {
     RemarkKind.COUNTER_GAP: ("卡脱机序号缺失", "off-line sequence numbers of the card are missing"),
     RemarkKind.JOURNAL_GAP: ("终端流水缺失", "journal sequences of the device are missing"),
     RemarkKind.CLOCK_WENT_BACK: ("终端时钟倒退", "the device's clock went back"),
+    RemarkKind.NOT_SHARED: ("共线票款未分摊", "no line explains these rides: they stay with whose gate charged them"),
     RemarkKind.LOAD_NOT_POSTED: ("充值未入账", "the load is done on the card and not posted yet"),
 }

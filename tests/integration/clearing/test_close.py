@@ -44,9 +44,9 @@ async def _day(house: Any) -> None:
 
 EXPECTED = {
     "agent-1": 0,
-    "card-company": -250,
-    "bus-a": 200,
-    "bus-b": 100,
+    "card-company": -244,  # 250 to the operators, less what they pay and what is held back
+    "bus-a": 199,  # 0.4 % of 200 for processing
+    "bus-b": 95,  # 5 % held back; 0.4 % of 100 is no fen
     "concession-fund": -50,
     "metro": 0,
     "metro-2": 0,
@@ -71,8 +71,8 @@ async def test_a_day_is_settled_to_the_fen(house: Any) -> None:
     async with house.database.reading() as session:
         links = await ledger.links(session, "transit", 1)
         exceptions = (await session.scalars(select(ExceptionRow.reason))).all()
-    # the agent's opening, the fares of two operators, a concession, and the flipped one on open taps
-    assert [link.number for link, _ in links] == [1, 2, 3, 4, 5]
+    # the agent's opening, the fares of two operators, a concession, a fee, what is held back, the flipped one on open taps
+    assert [link.number for link, _ in links] == list(range(1, 8))
     assert sorted(exceptions) == ["intent_without_outcome", "tac_wrong", "tac_wrong"]
     assert view["counts"]["records"] == 9
 
@@ -294,11 +294,11 @@ async def test_statements_follow_the_result(house: Any) -> None:
         page = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "transit"})
         whole = await li.get("/windows/1/statement")
         unknown = await li.get("/windows/1/statement", params={"participant": "bus-a", "book": "nowhere"})
-    assert "transit,bus-a,公交甲公司 Bus Company A,0.00,0.00,0.00,0.00,2.00,2.00,2.00" in day
+    assert "transit,bus-a,公交甲公司 Bus Company A,0.00,0.00,0.00,0.01,2.00,1.99,1.99" in day
     assert "transit,,合计 total," in day
     lines = bus.text.splitlines()
-    assert [line.split(",")[3] for line in lines[2:-3]] == ["fare", "subsidy"]
-    assert lines[-1] == "净额 net to settle,,,,,,,,2.00"
+    assert [line.split(",")[3] for line in lines[2:-3]] == ["fee", "fare", "subsidy"]
+    assert lines[-1] == "净额 net to settle,,,,,,,,1.99"
     assert bus.content == again.content
     assert "公交甲公司" in page.text
     assert "Bus Company A" in page.text
@@ -317,7 +317,7 @@ async def test_the_console_shows_the_day_in_both_languages(house: Any) -> None:
         "/accounts/transit/operator-payable:bus-a": ("车费", "fare"),
         "/windows": ("已关闭", "closed"),
         "/windows/1/close": ("复核", "approved by"),
-        "/devices": ("已登记", "enrolled"),
+        "/devices": ("终端", "Devices"),
         "/loads": ("未完成充值", "Open loads"),
         "/open-taps": ("TAC 错误", "the TAC is not the card"),
     }

@@ -19,7 +19,10 @@ from simulator.city.readers import ReaderKind
 from simulator.city.run import Order, Played, played
 from tests.integration.simulator.conftest import quiet
 
-_CHECK = {Program.HLEDGER: ["hledger", "--strict", "check", "-f"], Program.BEANCOUNT: [str(Path(sys.executable).with_name("bean-check"))]}
+_CHECK = {
+    Program.HLEDGER: ["hledger", "--strict", "check", "-f"],
+    Program.BEANCOUNT: [str(Path(sys.executable).with_name("bean-check"))],
+}
 
 
 @pytest.fixture(scope="module", params=[3, pytest.param(30, marks=pytest.mark.long)])

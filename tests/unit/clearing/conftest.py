@@ -15,6 +15,7 @@ from clearing.day.reference import ObjectInputs, ObjectResult, settle
 from clearing.day.run import DayResult
 from clearing.facts.rules import DenyChange, deny_list_of
 from clearing.ledger.rules import Transfer
+from clearing.participants.closing import Agreed
 from clearing.participants.rules import demonstration
 from clearing.settlement.model import WindowResult
 from clearing.settlement.rules import Opening, WindowInputs
@@ -187,7 +188,9 @@ class Town:
         day = self.settle()
         here = demonstration()
         return settle_window(
-            WindowInputs(1, online, here.parties(), here.keepers, opening or Opening()),
+            WindowInputs(
+                1, DAY, online, Agreed.of({}, here), {1: tariff()}, here.parties(), here.keepers, opening or Opening()
+            ),
             DayResult(
                 counts=Counter(row.decision.status for row in day.decided),
                 exceptions=tuple(r for r in day.decided if r.decision.status in (Status.REJECTED, Status.SUSPENDED)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,12 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.day import parquet
 from clearing.day.keys import bucket_of, keys_of_ids
 from clearing.day.model import CARDS
 from clearing.files import Files
 from clearing.intake.rules import merged, of_numbers
 from clearing.ledger.rules import Purpose, Transfer
+from clearing.participants.charging import NOTHING_RUNNING
+from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import demonstration
 from clearing.settlement.computing import Computer
 from clearing.settlement.encoding import encode
@@ -29,10 +32,10 @@ from clearing.settlement.frozen import Frozen, FrozenPartDiffers, Piece, keep, r
 from clearing.settlement.model import WindowResult
 from clearing.settlement.positions import add_to_nil
 from clearing.verification.context import TransactionId
-from clearing.verification.reasons import Status
+from clearing.verification.reasons import RemarkKind, Status
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
-from rulebook.record import Outcome, Record
+from rulebook.record import Event, Outcome, Record
 from rulebook.tariff.demonstration import demonstration_document
 
 _MORNING = datetime(2026, 9, 15, 8, tzinfo=BUSINESS_ZONE)
@@ -46,6 +49,7 @@ class Office:
     files: Files
     town: Any
     known: dict[tuple[str, int], Record] = field(default_factory=dict)
+    documents: Mapping[DocumentKind, Mapping[str, Any]] = field(default_factory=dict)
 
     def computer(self) -> Computer:
         return Computer(self.files, self.town.vault, lambda device, number: self.known[device, number].encode())
@@ -69,6 +73,7 @@ class Office:
             number=1 if before is None else before[0].number + 1,
             business_day=context.business_day,
             city=demonstration().model_dump(mode="json"),
+            documents=self.documents,
             tariffs={1: demonstration_document()},
             records=self.pieces(batches),
             waiting=self.pieces([self.known[id_]] for id_ in waiting),
@@ -85,6 +90,7 @@ class Office:
             balances={} if before is None else {(p.book, p.participant): p.closing_minor for p in before[1].positions},
             counters=() if before is None else before[1].counters,
             cleared=() if before is None else before[1].cleared,
+            running=NOTHING_RUNNING if before is None else before[1].running,
         )
 
     def _register(self, context: Any) -> dict[int, bytes]:
@@ -160,6 +166,7 @@ def office(town: Any, tmp_path: Path) -> Office:
 def test_order_repeats_and_splits_before_the_cut_off_change_no_byte(
     town: Any, office: Office, tell: Any, seed: int, steps: int, order: random.Random
 ) -> None:
+    office.documents = demonstration_documents()
     inputs = tell(town, seed, steps)
     batches = _whole(inputs.records)
     expected = encode(office.close(office.freeze(inputs, batches)))
@@ -218,6 +225,26 @@ def _totals(*results: WindowResult) -> Counter[tuple[str, str]]:
         for position in result.positions:
             totals[position.book, position.participant] += position.net_minor
     return totals
+
+
+def test_rides_of_a_shared_network_are_parted_as_agreed(town: Any, office: Office) -> None:
+    """What the gate's operator owes the other follows from where each ride went, concession and all."""
+    office.documents = {DocumentKind.APPORTIONMENT: demonstration_documents()[DocumentKind.APPORTIONMENT]}
+    town.classes[2] = "student"
+    entered = TransitProcess(entry_time="20260915080000", entry_station=b"1021\x00\x00\x00\x00", month="2609")
+    metro = {"device": "GATE-1", "event": Event.EXIT, "place": "0411", "line": "", "at": _MORNING + timedelta(hours=1)}
+    for card, card_class in ((1, 1), (2, 2)):
+        ride = town.intent(
+            card, 0, amount=500, card_class=card_class, capp_before=TRANSIT_PROCESS.encode(entered), **metro
+        )
+        town.outcome(ride)
+    result = office.close(office.freeze(town.inputs(), _whole(town.records)))
+    assert not [remark for remark in result.remarks if remark.kind is RemarkKind.NOT_SHARED]
+    shares = {t.id: t.amount.minor for t in result.posted if t.purpose is Purpose.APPORTIONMENT}
+    fares = [t for t in result.posted if t.purpose in (Purpose.FARE, Purpose.SUBSIDY)]
+    assert {key.split(":")[3:5] == ["metro", "metro-2"] for key in shares} == {True}
+    assert 0 < sum(shares.values()) < sum(t.amount.minor for t in fares)
+    assert add_to_nil(result.positions)
 
 
 def test_what_is_computed_again_is_the_same_files(town: Any, office: Office, tell: Any) -> None:
