@@ -25,13 +25,12 @@ from rulebook.record.columns import Rows, columns_of
 from rulebook.record.record import RECORD_LENGTH
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NewBatch:
-    """``stored_as`` is known once it is kept."""
+    """``stored_as``: its name in the raw store."""
 
     rows: BatchRows
-    raw: bytes
-    stored_as: bytes = b""
+    stored_as: bytes
 
 
 async def standing_of(session: AsyncSession, store: RawStore, headers: Collection[BatchHeader]) -> dict[str, Standing]:
