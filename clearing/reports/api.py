@@ -19,12 +19,14 @@ from clearing.reports.last_use import Dormant, LastUses, dormant
 from clearing.reports.queries import BusinessDays
 from clearing.reports.rendering import HEIGHT, WIDTH, float_chart, quarter_csv
 from clearing.reports.requirements import THRESHOLDS, requirements
-from clearing.reports.rules import FIGURES, FLOWS, DayReport, Figure, Quarter, QuarterReport, daily
+from clearing.reports.rules import FIGURE_OF, FIGURES, FLOWS, DayReport, Figure, Quarter, QuarterReport, daily
 from clearing.settlement.queries import cleared_files
 from clearing.settlement.statements import PURPOSES
 
 router = APIRouter(prefix="/reports/prepaid", tags=["reports"])
 TRANSFERS_SHOWN = 500
+# What a screen is wide enough for; a day's own page has them all.
+_COLUMNS = (Figure.FLOAT, Figure.VALUE, Figure.DEPOSITS, Figure.REFUNDS, Figure.AGENTS)
 _AGENTS = (Kind.AGENT_PREFUNDED, Kind.AGENT_WITH_LIMIT)
 
 
@@ -41,6 +43,7 @@ async def quarter_page(request: Request, _: StaffDep, here: ServiceDep, moment: 
         chart=float_chart(report.days),
         size=(WIDTH, HEIGHT),
         figures=FIGURES,
+        columns=_COLUMNS,
         flows=FLOWS,
         thresholds=THRESHOLDS,
         requirements=requirements(),
@@ -75,6 +78,7 @@ async def day_page(
         overdue=overdue,
         cards=cards,
         figures=FIGURES,
+        figure_of=FIGURE_OF,
         flows=FLOWS,
         quarter=Quarter.of(day),
         book=TRANSIT,

@@ -39,6 +39,11 @@ CLEARING_PAGES = (
     "/devices",
     "/open-taps",
     "/cases",
+    "/adjustments",
+    "/restatements",
+    "/reports/prepaid",
+    "/reports/prepaid/2026-09-15",
+    "/reports/prepaid/2026-09-15/value-on-cards",
     "/loads",
     "/visits",
 )
