@@ -7,6 +7,8 @@ import uuid
 from pathlib import Path
 
 import pyarrow as pa
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.day import parquet
 from clearing.day.cleared import bucket_in
@@ -31,6 +33,12 @@ def _written(name: str, table: pa.Table, results: Path) -> Written:
     whole = f"{name}-{sha256[:16]}.parquet"
     os.replace(unfinished, results / whole)
     return Written(whole, table.num_rows, sha256)
+
+
+async def brought_counters(session: AsyncSession) -> list[Written]:
+    """What was migrated, in order of bucket; it never changes, whatever windows follow."""
+    found = select(CounterFileRow).where(CounterFileRow.window == BEFORE_THE_FIRST).order_by(CounterFileRow.bucket)
+    return [Written(row.name, row.rows, row.sha256) for row in await session.scalars(found)]
 
 
 def counter_rows(written: list[Written]) -> list[CounterFileRow]:

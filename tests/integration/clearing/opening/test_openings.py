@@ -29,6 +29,7 @@ from clearing.ledger.accounts import TRANSIT
 from clearing.ledger.rules import Purpose
 from clearing.ledger.service import close_chain, verify
 from clearing.ledger.sheet import position_of_float
+from clearing.opening.counters import brought_counters
 from clearing.participants.rules import City, demonstration
 from clearing.reconciliation.views import at_banks
 from clearing.settlement.queries import counters_in_force
@@ -130,6 +131,7 @@ async def test_the_counters_are_in_force_and_let_nothing_old_through(office: Off
     await office.act("li", "approval")
     async with office.database.reading() as session:
         written = await counters_in_force(session)
+        assert await brought_counters(session) == written
     assert sum(file.rows for file in written) == 200  # taps and loads of each card
     results = office.folder / "clearing" / "results"
     register = KeptRegister({}, {int(file.name.rpartition("/")[2][:2]): results / file.name for file in written})

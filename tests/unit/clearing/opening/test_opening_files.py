@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.day.counters import COUNTER, advanced, seen
-from clearing.day.keys import keys_of
+from clearing.day.keys import bucket_of, keys_of
+from clearing.day.schema import Columns, taken
 from clearing.ledger.accounts import RULES, TRANSIT, Kind, account, code
 from clearing.ledger.rules import Accounts, Posted, Purpose, Standing, decide_all
 from clearing.ledger.sheet import position_of_float
 from clearing.opening.balances import Declared
+from clearing.opening.before import from_before
 from clearing.opening.cards import FORMS, Product, opening_counters, read_cards
 from clearing.opening.rules import (
     Control,
@@ -28,6 +30,7 @@ from clearing.opening.rules import (
     next_state,
     read_opening,
 )
+from clearing.verification.context import TransactionId
 
 OURS = bytes.fromhex("01991000FFFFFFFF")
 HEADER = "issuer,serial,product,purse,last_offline,last_online,balance_minor,deposit_minor"
@@ -329,6 +332,28 @@ def test_nothing_up_to_the_last_is_paid_and_the_next_is_due(
         keys = keys_of(names, purse, np.full(count, load), sequence)
         known = [last[load] for last in lasts]
         assert seen(counters, keys, names).tolist() == [last is not None and tried <= last for last in known]
+
+
+@given(st.lists(st.tuples(LAST, LAST), min_size=1, max_size=8), st.integers(0, 400))
+def test_what_is_from_before_is_told_however_late_it_comes(
+    lasts: list[tuple[int | None, int | None]], tried: int
+) -> None:
+    lines = [
+        row(number, last_offline="" if off is None else off, last_online="" if on is None else on)
+        for number, (off, on) in enumerate(lasts)
+    ]
+    counters = opening_counters(read_cards(file(*lines), [OURS])[0])
+
+    def of_bucket(bucket: int) -> Columns:
+        return taken(counters, bucket_of(counters["key"]) == bucket)
+
+    ids = {
+        TransactionId(OURS, bytes.fromhex(serial(number)), 2, load, tried): last is not None and tried <= last
+        for number, pair in enumerate(lasts)
+        for load, last in zip((False, True), pair, strict=True)
+    }
+    assert from_before(ids, of_bucket) == {id_ for id_, before in ids.items() if before}
+    assert from_before([], of_bucket) == frozenset()
 
 
 def test_a_window_goes_on_from_the_counters() -> None:
