@@ -159,7 +159,7 @@ def _old_lists(known: Known, due: Due, _: datetime) -> bool:
 
 def _late(known: Known, _: Due, now: datetime) -> bool:
     limits = LIMITS[known.kind]
-    return _since(known, now) > limits.late_after or unsent(known) > limits.unsent
+    return limits.late_after < _since(known, now) <= limits.silent_after or unsent(known) > limits.unsent
 
 
 def _little_space(known: Known, _: Due, __: datetime) -> bool:
