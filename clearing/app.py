@@ -38,6 +38,7 @@ from clearing.gaps import pages as gap_pages
 from clearing.history import api as card_history
 from clearing.intake import api as intake
 from clearing.intake import collected
+from clearing.ledger import api as reservations
 from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
 from clearing.opening import api as opening
@@ -171,6 +172,7 @@ def create_app(
         medical_pages,
         money_pages,
         ledger_pages,
+        reservations,
         opening,
     ):
         app.include_router(word.router)
