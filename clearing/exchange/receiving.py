@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -56,7 +57,9 @@ async def take_package(
     now: datetime,
 ) -> AccountingResult:
     """Judge, post, answer. The package has been stored as a message by whoever calls."""
-    disputed = judge(package, _right(vault, package, of), await _context(session, package, of, partner, paid_here, now))
+    right = await asyncio.to_thread(_right, vault, package, of)
+    context = await _context(session, package, of, partner, paid_here, now)
+    disputed = await asyncio.to_thread(judge, package, right, context)
     items = _items(package, partner.participant, disputed, of)
     result = answer(package, disputed, now=now)
     waits = any(item.state is ItemState.DISPUTED for item in items)

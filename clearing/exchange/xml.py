@@ -38,7 +38,7 @@ def parse(content: bytes) -> Element:
         raise MalformedMessage(Acknowledgement.SCHEMA_ERROR, [f"not XML: {error}"]) from error
     if root.getroottree().docinfo.doctype:
         raise MalformedMessage(Acknowledgement.SCHEMA_ERROR, ["the message has a DOCTYPE; send it without"])
-    if (version := text(root, "Header/Version")) not in ("", VERSION):
+    if (version := token(root, "Header/Version")) not in ("", VERSION):
         detail = f"Version is {version!r}; this centre reads {VERSION}"
         raise MalformedMessage(Acknowledgement.VERSION_ERROR, [detail])
     schema = _schema()
@@ -48,14 +48,9 @@ def parse(content: bytes) -> Element:
     return root
 
 
-def text(element: Element, path: str) -> str:
-    """The text at ``path`` (tags divided by ``/``) as it stands; empty where there is none."""
-    return element.findtext(_qualified(path)) or ""
-
-
 def token(element: Element, path: str) -> str:
-    """The same without white space around it."""
-    return text(element, path).strip()
+    """The text at ``path`` (tags divided by ``/``) without white space around it; empty where there is none."""
+    return (element.findtext(_qualified(path)) or "").strip()
 
 
 def every(element: Element, path: str) -> list[Element]:
