@@ -118,8 +118,8 @@ async def _quarter(session: AsyncSession, asked: str, now: datetime) -> QuarterR
         quarter = Quarter.parse(asked) if asked else Quarter.of(today)
     except ValueError as error:
         raise Refused(422, "There is no such quarter", str(error), reason="quarter_unknown") from error
-    last = min(quarter.last, today)
-    return QuarterReport(quarter, daily(await queries.movements(session, days, last), quarter.first, last))
+    moved = await queries.movements(session, days, min(quarter.last, today))
+    return QuarterReport.of(quarter, moved, today=today)
 
 
 async def _day(session: AsyncSession, days: BusinessDays, day: date, now: datetime) -> DayReport:

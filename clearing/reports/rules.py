@@ -225,10 +225,18 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True)
 class QuarterReport:
-    """``days``: those of the quarter that have begun. Averages are rounded down to the fen."""
+    """``days``: those of the quarter that have begun, from the first one on which anything is in the books. Averages are
+    rounded down to the fen."""
 
     quarter: Quarter
     days: tuple[DayReport, ...]
+
+    @classmethod
+    def of(cls, quarter: Quarter, movements: Iterable[Movement], *, today: date) -> QuarterReport:
+        """``movements``: of all time up to the quarter's end or ``today``."""
+        every, last = list(movements), min(quarter.last, today)
+        begun = min((movement.business_day for movement in every), default=last + _ONE_DAY)
+        return cls(quarter, daily(every, max(quarter.first, begun), last))
 
     @property
     def average_float_minor(self) -> int:

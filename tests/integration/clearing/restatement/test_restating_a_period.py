@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clearing.files import Files
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
@@ -130,6 +134,43 @@ async def test_a_dry_run_that_is_out_of_date_or_not_covered_is_not_posted(house:
         assert withdrawn.json()["state"] == "withdrawn"
         assert (await li.post(f"{ONE}/approval")).json()["reason"] == "restatement_withdrawn"
     assert len(await _entries(house)) == 2
+
+
+class PowerCut(Exception):
+    pass
+
+
+async def _post_and_break_off(house: Any, folder: Path) -> None:
+    async with house.database.transaction() as session:
+        await service.post_piece(session, "R-2026-1", folder, now=NOW)
+        raise PowerCut
+
+
+async def test_posting_that_breaks_off_goes_on_and_posts_nothing_twice(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearing.day.parquet.ROW_GROUP", 1)  # an entry is a piece
+    await _cleared(house)
+    files = Files(house.app.state.service.settings.data_folder / "clearing")
+    async with house.staff("wang") as wang:
+        await wang.post("/restatements", data=FORM | {"borne_by": "bus-b"})
+        dry = (await wang.post(f"{ONE}/computation")).json()
+        assert dry["pieces"] == 4  # two refunds, and the loss from the operator to bus-b
+        async with house.database.transaction() as session:
+            row = await service.approve(session, "R-2026-1", actor="li", now=NOW)
+            folder = service.folder_of(files, row.inputs or b"")
+        async with house.database.transaction() as session:
+            assert await service.post_piece(session, "R-2026-1", folder, now=NOW)
+        with pytest.raises(PowerCut):
+            await _post_and_break_off(house, folder)
+        posted = (await wang.post(f"{ONE}/posting")).json()
+    assert (posted["state"], posted["pieces_posted"]) == ("posted", 4)
+    moved = sorted((e.debit, e.credit.partition(":")[0], e.amount.minor) for e in (await _entries(house)).values())
+    assert moved == [
+        ("operator-payable:bus-a", "refunds-owed", 20),
+        ("operator-payable:bus-a", "refunds-owed", 20),
+        ("operator-payable:bus-b", "operator-payable", 30),
+    ]
 
 
 async def test_a_restatement_is_refused_whole_with_every_fault(house: Any) -> None:

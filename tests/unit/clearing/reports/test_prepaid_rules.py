@@ -123,6 +123,23 @@ def test_a_quarter_is_due_on_the_25th_after_it(day: date, name: str, first: date
     assert Quarter.parse(name) == quarter
 
 
+@pytest.mark.parametrize(
+    ("quarter", "today", "days"),
+    [
+        ("2026Q3", date(2026, 9, 17), (15, 16, 17)),  # the books begin on the 15th
+        ("2026Q3", date(2026, 10, 2), tuple(range(15, 31))),
+        ("2026Q4", date(2026, 10, 2), (1, 2)),
+        ("2026Q2", date(2026, 9, 17), ()),
+        ("2026Q4", date(2026, 9, 17), ()),
+    ],
+)
+def test_a_quarter_has_the_days_of_which_there_are_books(quarter: str, today: date, days: tuple[int, ...]) -> None:
+    opening = moved(DAY, Kind.FLOAT_AT_BANK, Kind.AGENT_PREFUNDED, 1000)
+    report = QuarterReport.of(Quarter.parse(quarter), opening, today=today)
+    assert tuple(day.business_day.day for day in report.days) == days
+    assert report.average_float_minor == (1000 if days else 0)
+
+
 @pytest.mark.parametrize("text", ["", "2026", "2026Q5", "26Q1", "2026Q03", "二〇二六Q1"])
 def test_what_is_no_quarter_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write it like 2026Q3"):
