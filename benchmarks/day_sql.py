@@ -50,7 +50,7 @@ SELECT row, reason, operated_by, claim AND reason = {PRECEDENCE[Reason.NONE]} AS
 FROM (
   SELECT e.row, operated_by, {_CLAIM} AS claim,
          CAST(CASE WHEN {_CLAIM} THEN CASE {_REASON} ELSE {PRECEDENCE[Reason.NONE]} END ELSE {_OPEN} END AS SMALLINT) AS reason,
-         e.key, e.card, e.purse, e.load, e.card_sequence, device, sequence, line, rider,
+         e.key, e.card, e.purse, e.load, e.card_sequence, device, sequence, line, origin, destination, rider,
          coalesce(registered, -1) AS registered, amount, business_day, pricing, expected, concession, fare,
          coalesce(load_posted, false) AS load_posted, -1 AS held_before
   FROM entries e JOIN devices d ON e.device = d.number CROSS JOIN days
@@ -67,6 +67,11 @@ QUESTIONS = {
     " WHERE settled AND NOT load AND amount > 0 GROUP BY ALL",
     "subsidies": "SELECT business_day, operated_by, line, bearer, sum(share) AS minor, count(*) AS count"
     " FROM judged j JOIN shares s ON j.fare = s.fare WHERE settled AND pricing = 1 AND registered = rider GROUP BY ALL",
+    "rides": "SELECT business_day, operated_by, origin, destination, amount AS each_minor, count(*) AS count FROM judged"
+    " WHERE settled AND NOT load AND amount > 0 AND origin <> 0 AND pricing = 1 GROUP BY ALL",
+    "granted": "SELECT business_day, operated_by, origin, destination, share AS each_minor, bearer, count(*) AS count"
+    " FROM judged j JOIN shares s ON j.fare = s.fare"
+    " WHERE settled AND pricing = 1 AND registered = rider AND origin <> 0 GROUP BY ALL",
     "single": f"SELECT {_COLUMNS} FROM judged WHERE held OR settled AND (held_before >= 0 OR pricing = 2"
     " OR pricing = 1 AND amount <> expected OR concession > 0 AND registered <> rider OR load AND NOT load_posted)",
 }

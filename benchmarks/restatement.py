@@ -20,7 +20,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from day import inputs_of, make, vault
-from day_data import DAY
 
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.fares import Fare
@@ -36,6 +35,7 @@ from clearing.restatement.workshop import Restated, RestatementInputs, Restateme
 from rulebook.record import Record
 from rulebook.tariff import load_tariff
 from rulebook.tariff.demonstration import demonstration_document
+from simulator.city.places import DAY
 
 
 def right_tariff() -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A day of the demonstration city in bulk, all from one seed: every tap of every card, priced by the tariff and written down as
 its terminal would, with a declared share of everything that goes wrong.
 
-``journals.write`` makes the batch files that terminals upload; what clearing knows beside them (devices, PSAMs, cards, loads,
-deny list) is told here. Compact columns of all taps are held in memory, records only of a few devices at once.
+``journals.write`` makes the batch files that terminals upload; what clearing knows beside them ``Town`` tells (devices, PSAMs,
+cards) and ``BulkDay`` (loads, deny list). Compact columns of all taps are held in memory, records only of a few devices at
+once.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.facts.rules import DenyChange
-from clearing.verification.context import KnownDevice, KnownLoad, TransactionId
+from clearing.verification.context import KnownLoad, TransactionId
 from rulebook.calendar import BUSINESS_ZONE
-from rulebook.messages.facts import SamFact
 from rulebook.record import Event
 from rulebook.tariff import load_tariff
 from rulebook.tariff.demonstration import demonstration_document
@@ -24,7 +24,7 @@ from simulator.city.bulk.faults import Fault, Rates, drawn
 from simulator.city.bulk.purses import Cards, Purses, fill
 from simulator.city.bulk.records import LIST_VERSION, Fields, Loads, Recorder
 from simulator.city.bulk.rides import Numbers, taps_of
-from simulator.city.bulk.town import Extent, Town, card_ids, rider_classes
+from simulator.city.bulk.town import Extent, Town, card_ids
 from simulator.city.places import DAY
 
 _LOAD_EARLIER = (5 * 60, 40 * 60)
@@ -38,7 +38,6 @@ class BulkDay:
     def __init__(self, extent: Extent, *, seed: int, rates: Rates | None = None) -> None:
         self.town, self.rates = Town(extent, seed), rates or Rates()
         self.tariff = load_tariff(demonstration_document())
-        self.classes = rider_classes(self.town)
         self.taps = taps_of(self.town)
         self.fault = self._faults()
         denied = round(self.rates.denied_cards * extent.cards)
@@ -52,7 +51,7 @@ class BulkDay:
             purses=Purses.empty(len(self.taps.card)),
             cards=cards,
             loads=self.loads,
-            classes=self.classes,
+            classes=self.town.rider_classes,
             fields=Fields.of(self.town, slips),
             tariff_version=self.tariff.version,
         )
@@ -85,16 +84,6 @@ class BulkDay:
         counts = np.bincount(self.fault, minlength=len(Fault))
         return Counter({fault: int(counts[fault]) for fault in Fault})
 
-    def known_devices(self) -> dict[str, KnownDevice]:
-        return {d.name: KnownDevice(d.name, d.kind, d.operator, d.sam_serial, d.terminal) for d in self.town.devices}
-
-    def sams(self) -> dict[bytes, SamFact]:
-        return {device.sam_serial: device.sam_fact() for device in self.town.devices}
-
-    def card_ids(self) -> NDArray[np.void]:
-        """Issuer id ‖ application serial of every card; ``classes`` has each one's place in ``RiderClass``."""
-        return card_ids(np.arange(self.town.extent.cards))
-
     def known_loads(self) -> dict[TransactionId, KnownLoad]:
         amounts = self.recorder.cards.load[self.loads.card].tolist()
         ids = (bytes(card) for card in card_ids(self.loads.card))
@@ -103,6 +92,8 @@ class BulkDay:
             for card, amount in zip(ids, amounts, strict=True)
         }
 
-    def deny_changes(self) -> list[DenyChange]:
-        ids = (bytes(card) for card in card_ids(self.denied))
-        return [DenyChange(LIST_VERSION, card[:8], card[8:], True, _REPORTED) for card in ids]
+
+def denials(cards: Numbers) -> list[DenyChange]:
+    """Cards by number, as the deny list has had them since the evening before."""
+    ids = (bytes(card) for card in card_ids(cards))
+    return [DenyChange(LIST_VERSION, card[:8], card[8:], True, _REPORTED) for card in ids]

@@ -71,7 +71,7 @@ def write(
     """Every device's batches as ``folder/<device>/<number>.batch``; the same bytes for the same seed. ``progress`` is told how
     many taps and loads are done."""
     random = np.random.default_rng([day.town.seed, 8])
-    keys = card_keys(vault, day.card_ids(), Algorithm.TRIPLE_DES)
+    keys = card_keys(vault, day.town.card_ids(), Algorithm.TRIPLE_DES)
     acts, done = _acts(day), 0
     uploads: list[Upload] = []
     for start, stop in _parts(acts.device):

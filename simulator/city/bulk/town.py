@@ -11,6 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
+from clearing.verification.context import KnownDevice
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.facts import SamFact, SamState
 from rulebook.tariff import RiderClass
@@ -125,6 +126,25 @@ class Town:
     def first_desk(self) -> int:
         return self.vehicles + self.gates
 
+    def known_devices(self) -> dict[str, KnownDevice]:
+        """As clearing's device register has them."""
+        return {d.name: KnownDevice(d.name, d.kind, d.operator, d.sam_serial, d.terminal) for d in self.devices}
+
+    def sams(self) -> dict[bytes, SamFact]:
+        """As issuing's feed tells of them."""
+        return {device.sam_serial: device.sam_fact() for device in self.devices}
+
+    def card_ids(self) -> NDArray[np.void]:
+        """Issuer id ‖ application serial of every card."""
+        return card_ids(np.arange(self.extent.cards))
+
+    @cached_property
+    def rider_classes(self) -> NDArray[np.uint8]:
+        """Of each card its place in ``RiderClass``."""
+        shares = [RIDER_SHARES[one] for one in RiderClass]
+        drawn = np.random.default_rng([self.seed, 1]).choice(len(shares), self.extent.cards, p=shares)
+        return drawn.astype(np.uint8)
+
 
 def serials(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Application serials: 0310 9910 and twelve digits, BCD, a row of 10 bytes for each card's number (from 0)."""
@@ -142,13 +162,6 @@ def card_ids(numbers: NDArray[np.int64]) -> NDArray[np.void]:
     ids[:, :8] = np.frombuffer(ISSUER, np.uint8)
     ids[:, 8:] = serials(numbers)
     return ids.reshape(-1).view("V18")
-
-
-def rider_classes(town: Town) -> NDArray[np.uint8]:
-    """Of each card its place in ``RiderClass``."""
-    shares = [RIDER_SHARES[one] for one in RiderClass]
-    drawn = np.random.default_rng([town.seed, 1]).choice(len(shares), town.extent.cards, p=shares)
-    return drawn.astype(np.uint8)
 
 
 def texts(values: Sequence[str], length: int) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ from hardware.vault.vault import KeyLabel
 from rulebook.batch import OFFSET, unseal
 from rulebook.record import Event, Kind, Outcome, Record
 from rulebook.tariff import RiderClass
-from simulator.city.bulk.day import BulkDay
+from simulator.city.bulk.day import BulkDay, denials
 from simulator.city.bulk.faults import FORMS, Fault, Rates
 from simulator.city.bulk.journals import Upload, write
 from simulator.city.bulk.town import Extent
@@ -52,7 +52,7 @@ class Register:
     """The bulk day's cards; nothing came before it."""
 
     def __init__(self, day: BulkDay) -> None:
-        self._ids, self._classes = day.card_ids(), day.classes
+        self._ids, self._classes = day.town.card_ids(), day.town.rider_classes
         nothing = np.zeros(len(self._ids), dtype=np.int64)
         self._bucket = bucket_of(keys_of(self._ids, nothing, nothing != 0, nothing))
 
@@ -87,9 +87,9 @@ def cleared(day: BulkDay, uploads: list[Upload], tmp_path_factory: pytest.TempPa
         business_day=DAY,
         policy=demonstration().rules(),
         journals=tuple(Stretch(one.device, one.first, one.count, one.path, OFFSET) for one in uploads),
-        devices=day.known_devices(),
-        sams=day.sams(),
-        deny=deny_list_of(day.deny_changes()),
+        devices=day.town.known_devices(),
+        sams=day.town.sams(),
+        deny=deny_list_of(denials(day.denied)),
         tariffs={day.tariff.version: day.tariff},
         register=register,
         history=register,
