@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from card_os.wire.dialogue import HostSilent
 from clearing.demonstration import ACCOUNTS as CLEARING_ACCOUNTS
 from clearing.devices.parameter_keys import keys_in
 from issuing.counter.messages import Outcome, Result
@@ -31,7 +32,7 @@ from simulator.city.auditor import Audit, Books, audit, read_books
 from simulator.city.chips import CARD_CHIPS, SAM_CHIPS, Factory
 from simulator.city.crossing import Crossed, Crossing
 from simulator.city.day import CityDay, Diary
-from simulator.city.fleet import Sam, Unit, enrolled
+from simulator.city.fleet import ParameterReader, Sam, Unit, enrolled
 from simulator.city.money import Settled, demonstration_bank, settle
 from simulator.city.offices import CityClock, Clerk, OfficeRefused, signed_in
 from simulator.city.people import Citizen, citizens
@@ -132,6 +133,7 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
             windows.append(Closed(window, city.audited(cards)))
         crossed = city.exchange(cards, windows[-1].audit)
         city.settle_the_rest()
+        city.morning(units)
         clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
         yield Played(
             order,
@@ -357,6 +359,13 @@ class City:
 
     def _of(self, number: int) -> str:
         return f", day {number}" if self._order.days > 1 else ""
+
+    def morning(self, units: Sequence[Unit]) -> None:
+        """The terminals are switched on again, ask what there is to know, and say how they are."""
+        parameters = ParameterReader(self._clock)
+        for unit in units:
+            with suppress(HostSilent):
+                unit.report(parameters.fetched(unit.uplink, unit.parameters))
 
     def _delivered(self, approver: Clerk, delivery: str, kind: BlankKind, form: int, count: int) -> list[Witness]:
         first = len(self.chips)
