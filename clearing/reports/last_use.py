@@ -31,6 +31,10 @@ LAST_USE = pa.schema(
 )
 """A row for each card that was ever used: a ride, a metro entry or a load that was accepted."""
 
+ISSUER_LENGTH = 8
+NAMED = 50
+"""Dormant cards that a page names. Ours."""
+
 # Of two transactions in one second the card's own counter tells which was later, loads and taps each by their own.
 _NEWEST = """
 SELECT card, max(business_day)::INTEGER AS business_day, max("at")::BIGINT AS "at",
@@ -97,12 +101,14 @@ class LastUses:
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """``since``: not used on or after it. ``minor``: what is on these cards by their last records."""
+    """``since``: not used on or after it. ``minor``: what is on these cards by their last records. ``longest``: those unused
+    for longest, (application serial, last business day, fen). ``used``: cards that were ever used."""
 
     since: date
     cards: int
     minor: int
     used: int
+    longest: tuple[tuple[bytes, date, int], ...]
 
 
 def dormant(uses: pa.Table, as_of: date, *, years: int = DORMANT_YEARS.value) -> Dormant:
@@ -111,26 +117,16 @@ def dormant(uses: pa.Table, as_of: date, *, years: int = DORMANT_YEARS.value) ->
     since = _years_before(as_of, years)
     with duckdb.connect() as connection:
         connection.register("uses", uses)
-        limits = [_day_number(since), _day_number(as_of)]
-        rows = connection.execute(_DORMANT, limits).fetchall()
-    ((cards, minor, used),) = rows
-    return Dormant(since, cards, minor, used)
+        ((cards, minor, used),) = connection.execute(_DORMANT, [_day_number(since), _day_number(as_of)]).fetchall()
+        longest = connection.execute(_LONGEST, [_day_number(since), NAMED]).fetchall()
+    named = tuple((card[ISSUER_LENGTH:], _EPOCH + timedelta(days=day), balance) for card, day, balance in longest)
+    return Dormant(since, cards, minor, used, named)
 
 
 _DORMANT = """
 SELECT count(*) FILTER (business_day < $1), coalesce(sum(balance) FILTER (business_day < $1), 0)::BIGINT, count(*)
 FROM uses WHERE business_day <= $2
 """
-
-
-def dormant_cards(
-    uses: pa.Table, as_of: date, limit: int, *, years: int = DORMANT_YEARS.value
-) -> list[tuple[bytes, date, int]]:
-    """(card, last business day, fen) of those unused for longest."""
-    with duckdb.connect() as connection:
-        connection.register("uses", uses)
-        found = connection.execute(_LONGEST, [_day_number(_years_before(as_of, years)), limit]).fetchall()
-    return [(card, _EPOCH + timedelta(days=day), balance) for card, day, balance in found]
 
 
 _LONGEST = "SELECT card, business_day, balance FROM uses WHERE business_day < $1 ORDER BY business_day, card LIMIT $2"
