@@ -17,11 +17,12 @@ from clearing.intake.files.service import layouts
 from clearing.uploads import rules, service
 from clearing.uploads.identity import AnyOwner, DeviceOwner, OperatorOwner
 from clearing.uploads.partial import PartialUploads, TooLong
-from clearing.uploads.rules import LARGEST, LIFETIME, HeadersWrong, Target, UploadRefusal, boolean, limit_header
+from clearing.uploads.rules import LARGEST, LIFETIME, HeadersWrong, Target, UploadRefusal, limit_header
 from clearing.uploads.service import Owner, refused
 from clearing.uploads.tables import UploadRow
 from clearing.uploads.taking import Answer, refusal, take
 from rulebook.messages.problems import MEDIA_TYPE
+from rulebook.messages.uploads import boolean
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 T = TypeVar("T")
@@ -133,6 +134,8 @@ async def _create(
         return _too_large(f"Upload-Length is {wanted.length}; at most {LARGEST[target]} bytes are taken", target)
     async with here.database.transaction() as session:
         row = await service.begin(session, uploads, wanted, owner=owner, target=target, layout=layout, now=moment)
+    if row.status is not None and row.answer is not None:
+        return _answered(Answer(row.status, row.answer))
     if (here_now := _offset(uploads, row)) > 0:  # begun before: the client asks nothing new, it lost the place
         return Response(status_code=201, headers=_standing(row, here_now, moment) | _location(row))
     with uploads.taken_over(row.id) as mine:

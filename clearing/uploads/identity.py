@@ -15,8 +15,8 @@ from clearing.devices.identity import DEVICE_HEADER, SIGNATURE_HEADER
 from clearing.devices.life import DeviceState
 from clearing.devices.rules import is_signed
 from clearing.devices.tables import DeviceRow
-from clearing.uploads.rules import signed_head
 from clearing.uploads.service import Owner, OwnerKind
+from rulebook.messages.uploads import signed_head
 
 OPERATOR_ROLE = "operator:"
 """A role that begins so is staff of the operator named after it, and of no other."""

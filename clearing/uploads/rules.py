@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum, unique
 
-PARTIAL_UPLOAD = "application/partial-upload"
-"""The media type of a PATCH (draft, "Media Type application/partial-upload")."""
+from rulebook.messages.uploads import PARTIAL_UPLOAD
 
 LIFETIME = timedelta(days=7)  # ours: as long as a bus may be without a network
 OPEN_UPLOADS = 8  # ours: unfinished ones of one owner
@@ -116,20 +115,6 @@ def append(headers: Mapping[str, str]) -> Append:
 def limit_header(target: Target, left: timedelta) -> str:
     """The field value of ``Upload-Limit`` while the upload lives another ``left``."""
     return f"max-size={LARGEST[target]}, max-age={max(int(left.total_seconds()), 0)}"
-
-
-def boolean(value: bool) -> str:
-    return "?1" if value else "?0"
-
-
-SIGNED_HEADERS = ("repr-digest", "upload-complete", "upload-length", "upload-offset")
-
-
-def signed_head(method: str, path: str, headers: Mapping[str, str]) -> bytes:
-    """What a device signs of a request that belongs to an upload: ``METHOD SP PATH LF``, then for each of ``SIGNED_HEADERS``
-    that is there ``name: value LF``. The content is not in it: the signed digest of the whole holds it."""
-    lines = [f"{method} {path}", *(f"{name}: {headers[name]}" for name in SIGNED_HEADERS if name in headers)]
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _boolean(headers: Mapping[str, str], name: str, faults: dict[str, str]) -> bool:

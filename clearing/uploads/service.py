@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
@@ -48,15 +49,16 @@ async def begin(
     layout: str = "",
     now: datetime,
 ) -> UploadRow:
-    """The upload of that content; where the owner has begun the same already and not ended it, that one. Raises ``Refused``."""
+    """The upload of that content; where the owner has begun the same already, or its content was taken, that one. Raises
+    ``Refused``."""
     await remove_expired(session, uploads, now=now)
-    unfinished = await _unfinished(session, owner)
-    same = (target, layout, wanted.length, wanted.digest)
-    for row in unfinished:
-        if (row.target, row.layout, row.length, row.digest) == same and uploads.path(row.id).exists():
+    await _lock(session, owner)
+    for row in await _same(session, owner, target, layout, wanted):
+        if row.ended_at is not None or uploads.path(row.id).exists():
             return row
-    if len(unfinished) >= OPEN_UPLOADS:
-        detail = f"{owner} has {len(unfinished)} unfinished uploads; end or delete some"
+    unfinished = await _unfinished(session, owner)
+    if unfinished >= OPEN_UPLOADS:
+        detail = f"{owner} has {unfinished} unfinished uploads; end or delete some"
         raise refused(UploadRefusal.TOO_MANY, "Too many uploads are open", detail)
     row = UploadRow(
         id=secrets.token_urlsafe(16),
@@ -107,8 +109,26 @@ async def remove_expired(session: AsyncSession, uploads: PartialUploads, *, now:
     return gone
 
 
-async def _unfinished(session: AsyncSession, owner: Owner) -> list[UploadRow]:
-    """In the order they began. Two requests of one owner wait for each other, so that both do not begin the same."""
+async def _lock(session: AsyncSession, owner: Owner) -> None:
+    """Two requests of one owner wait for each other, so that both do not begin the same."""
     await session.execute(select(func.pg_advisory_xact_lock(727006, func.hashtext(str(owner)))))
-    found = select(UploadRow).where(UploadRow.owner == str(owner), UploadRow.ended_at.is_(None))
-    return list(await session.scalars(found.order_by(UploadRow.created_at, UploadRow.id)))
+
+
+async def _same(
+    session: AsyncSession, owner: Owner, target: Target, layout: str, wanted: Creation
+) -> Sequence[UploadRow]:
+    """Of the same content: those that are not ended or were taken, the newest first."""
+    found = select(UploadRow).where(
+        UploadRow.owner == str(owner),
+        UploadRow.target == target,
+        UploadRow.layout == layout,
+        UploadRow.length == wanted.length,
+        UploadRow.digest == wanted.digest,
+        UploadRow.ended_at.is_(None) | (UploadRow.status < 300),
+    )
+    return (await session.scalars(found.order_by(UploadRow.created_at.desc(), UploadRow.id))).all()
+
+
+async def _unfinished(session: AsyncSession, owner: Owner) -> int:
+    found = select(func.count()).where(UploadRow.owner == str(owner), UploadRow.ended_at.is_(None))
+    return await session.scalar(found) or 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import TypeVar
 
 import httpx
@@ -13,7 +14,9 @@ from rulebook.messages.base import Message
 from rulebook.messages.devices import BatchReceipt, DeviceEnrolled, DeviceEnrolment, DeviceHealth
 from rulebook.messages.medical import parse, to_wire
 from rulebook.messages.problems import MEDIA_TYPE, Problem
+from rulebook.messages.uploads import signed_head
 from terminals.journal import Journal
+from terminals.uplink import resumable
 from terminals.uplink.device_key import DeviceKey
 from terminals.uplink.endpoints import endpoint_of
 
@@ -23,6 +26,7 @@ _JSON = "application/json"
 _OCTETS = "application/octet-stream"
 # Ours. The largest answer is a whole deny list: 27 bytes a card, two million cards.
 ANSWER_LIMIT = 64 * 1024 * 1024
+_HEADERS = ("content-type", "location", "upload-complete", "upload-offset")
 # Refusals that mean "not now" (RFC 9110 §15.5.9, RFC 8470, RFC 6585): the same request may be sent again.
 NOT_NOW = frozenset({408, 425, 429})
 
@@ -79,10 +83,10 @@ class Uplink:
 
     def upload(self, journal: Journal) -> int:
         """Send every batch there is, oldest first; how many were acknowledged. A batch that got no answer is sent
-        again, the same bytes, by the next call."""
+        again, the same bytes, by the next call; of a large one only the pieces that were not answered."""
         count = 0
         while (waiting := journal.next_batch(self.device, self._key.sign)) is not None:
-            receipt = _read(BatchReceipt, self._call("POST", "/batches", waiting.body, _OCTETS))
+            receipt = _read(BatchReceipt, self._sent(waiting.body))
             if (receipt.device, receipt.number, receipt.content_hash) != (
                 self.device,
                 waiting.number,
@@ -93,6 +97,11 @@ class Uplink:
             count += 1
         return count
 
+    def _sent(self, batch: bytes) -> httpx.Response:
+        if len(batch) <= resumable.PIECE_BYTES:
+            return self._call("POST", "/batches", batch, _OCTETS)
+        return resumable.upload(batch, self._ask)
+
     def host(self, message: Message) -> Message:
         """The ``ToHost`` port: post ``message`` to its endpoint, its answer back."""
         endpoint = endpoint_of(message)
@@ -102,7 +111,20 @@ class Uplink:
         request = self._client.build_request(
             method, self._base_url + path, content=body, headers={"Content-Type": media_type}
         )
-        signed = f"{method} {request.url.path}\n".encode() + body
+        return self._signed(request, f"{method} {request.url.path}\n".encode() + body)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
+        """Of an upload in pieces: signed without the content. What must begin anew there counts as silence."""
+        request = self._client.build_request(method, self._base_url + path, content=body, headers=dict(headers))
+        try:
+            return self._signed(request, signed_head(method, request.url.path, headers))
+        except HostRefused as refused:
+            if refused.problem.reason in resumable.BEGIN_ANEW:
+                raise HostSilent(f"{method} {path}: {refused}") from refused
+            raise
+
+    def _signed(self, request: httpx.Request, signed: bytes) -> httpx.Response:
+        method, path = request.method, request.url.path
         request.headers["Citycard-Device"] = self.device
         request.headers["Citycard-Signature"] = base64.b64encode(self._key.sign(signed)).decode()
         try:
@@ -126,7 +148,7 @@ class Uplink:
                     raise httpx.DecodingError(f"an answer of more than {ANSWER_LIMIT} bytes")
         finally:
             response.close()
-        headers = {name: response.headers[name] for name in ("content-type",) if name in response.headers}
+        headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.util
 import sys
 from collections.abc import AsyncIterator
@@ -29,7 +28,7 @@ from clearing.devices.tables import DeviceRow
 from clearing.files import Files
 from clearing.settlement.queries import ensure_open
 from clearing.uploads import api
-from clearing.uploads.rules import SIGNED_HEADERS, signed_head
+from rulebook.messages.uploads import SIGNED_HEADERS, repr_digest, signed_head
 
 
 def _town() -> ModuleType:
@@ -47,10 +46,6 @@ def _town() -> ModuleType:
 TOWN = _town()
 NOW = "2026-09-15T22:00:00+08:00"
 STAFF = {"zhao": ["operator:bus-a"], "qian": ["operator:bus-b"], "sun": ["settlement"]}
-
-
-def digest_of(content: bytes) -> str:
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 @dataclass
@@ -77,7 +72,7 @@ class Caller:
         told = {
             "Upload-Complete": "?1" if complete else "?0",
             "Upload-Length": str(len(content)),
-            "Repr-Digest": digest_of(content),
+            "Repr-Digest": repr_digest(content),
         }
         return await self.send("POST", path, told, first)
 

@@ -59,9 +59,12 @@ async def test_a_file_becomes_batches_of_its_devices(shop: Any, tmp_path: Path) 
 async def test_the_same_again_in_any_form_changes_nothing(shop: Any, tmp_path: Path) -> None:
     records = list(shop.town.tap(1, 0))
     zhao = await shop.signed_in("zhao")
-    await _hand_in(zhao, _csv(tmp_path, records))
-    again = await _hand_in(zhao, _csv(tmp_path, records))
-    assert (again.status_code, again.json()["repeated"]) == (200, True)
+    content = _csv(tmp_path, records)
+    done = await _hand_in(zhao, content)
+    heard_again = await zhao.create("/uploads/files?layout=citycard-csv", content)
+    assert heard_again.content == done.content
+    again = await _hand_in(zhao, content.replace(b"\n", b"\r\n"))
+    assert (again.status_code, again.json()["repeated"]) == (201, False)
     write_parquet(columns_of(b"".join(record.encode() for record in records)), tmp_path / "file.parquet")
     other = await _hand_in(zhao, (tmp_path / "file.parquet").read_bytes(), "citycard-parquet")
     assert other.status_code == 201

@@ -99,11 +99,20 @@ async def test_a_completed_upload_answers_the_same_and_takes_nothing_more(shop: 
     assert (refused.status_code, refused.json()["reason"]) == (409, "upload_ended")
 
 
-async def test_the_same_content_uploaded_anew_is_a_repeat(shop: Any) -> None:
+async def test_who_did_not_hear_the_answer_gets_it_by_creating_the_same_again(shop: Any) -> None:
     raw = _batch(shop)
-    await shop.bus.create("/uploads/batches", raw, first=raw, complete=True)
+    done = await shop.bus.create("/uploads/batches", raw, first=raw, complete=True)
+    again = await shop.bus.create("/uploads/batches", raw)
+    assert (again.status_code, again.content, again.headers["upload-complete"]) == (201, done.content, "?1")
+    assert (await _batches(shop), _unfinished(shop)) == (1, 0)
+
+
+async def test_what_was_refused_may_be_uploaded_anew(shop: Any) -> None:
+    raw = _batch(shop)
+    upload = (await shop.bus.create("/uploads/batches", raw)).headers["location"]
+    await shop.bus.append(upload, 0, raw[:-1] + b"\x00", complete=True)
     again = await shop.bus.create("/uploads/batches", raw, first=raw, complete=True)
-    assert (again.status_code, again.json()["repeated"]) == (200, True)
+    assert again.status_code == 201
     assert await _batches(shop) == 1
 
 

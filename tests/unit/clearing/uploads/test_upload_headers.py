@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from datetime import timedelta
 
@@ -16,11 +15,11 @@ from clearing.uploads.rules import (
     append,
     creation,
     limit_header,
-    signed_head,
 )
+from rulebook.messages.uploads import repr_digest, signed_head
 
 DIGEST = hashlib.sha256(b"content").digest()
-REPR = f"sha-256=:{base64.b64encode(DIGEST).decode()}:"
+REPR = repr_digest(b"content")
 CREATION = {"upload-complete": "?0", "upload-length": "7", "repr-digest": REPR}
 APPEND = {"upload-complete": "?1", "upload-offset": "3", "content-type": "application/partial-upload"}
 
@@ -68,6 +67,11 @@ def test_an_append_needs_each_of_its_headers(field: str) -> None:
     with pytest.raises(HeadersWrong) as refused:
         append({name: value for name, value in APPEND.items() if name != field})
     assert list(refused.value.faults) == [field]
+
+
+def test_the_digest_is_that_of_rfc_9530() -> None:
+    """Appendix D's content and value."""
+    assert repr_digest(b'{"hello": "world"}\n') == "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
 
 
 def test_limits_are_told_with_the_time_that_is_left() -> None:
