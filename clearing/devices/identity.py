@@ -7,6 +7,7 @@ import binascii
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
+from sqlalchemy import bindparam, select
 
 from backoffice.web import Now, ServiceDep
 from clearing.devices.fleet import CONTACT_GRAIN, heard_from
@@ -25,6 +26,11 @@ def signed_request(method: str, path: str, body: bytes) -> bytes:
     return f"{method} {path}\n".encode() + body
 
 
+_SIGNER = (
+    select(DeviceRow, DeviceHealthRow.last_contact)
+    .outerjoin(DeviceHealthRow, DeviceHealthRow.device == DeviceRow.device)
+    .where(DeviceRow.device == bindparam("name"))
+)
 # Who signed it right, and is not listened to all the same.
 _TURNED_AWAY = {
     DeviceState.LOST: "This device was reported lost",
@@ -40,14 +46,13 @@ async def current_device(request: Request, here: ServiceDep, moment: Now) -> Kno
     if name is None or signature is None:
         raise HTTPException(401, f"Sign the request: headers {DEVICE_HEADER} and {SIGNATURE_HEADER}")
     async with here.database.reading() as session:
-        row = await session.get(DeviceRow, name)
-        health = await session.get(DeviceHealthRow, name)
+        row, last_contact = (await session.execute(_SIGNER, {"name": name})).one_or_none() or (None, None)
     message = signed_request(request.method, request.url.path, await request.body())
     if row is None or row.public_key is None or not is_signed(row.public_key, signature, message):
         raise HTTPException(401, "No enrolled device signed this request with its key")
     if (turned_away := _TURNED_AWAY.get(DeviceState(row.state))) is not None:
         raise HTTPException(403, turned_away)
-    if health is None or health.last_contact < moment - CONTACT_GRAIN:
+    if last_contact is None or last_contact < moment - CONTACT_GRAIN:
         async with here.database.transaction() as session:
             await heard_from(session, name, now=moment)
     return known(row)
