@@ -16,7 +16,7 @@ from clearing.day.booking import CLAIM
 from clearing.day.duckdb_engine import DuckDbEngine, DuckDbSession
 from clearing.day.engine import Answers, Tables, judge_and_book
 from clearing.day.plans import plain_plan
-from clearing.day.schema import NO_TIME
+from clearing.day.schema import DAY_SECONDS, NO_TIME
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason
 
 ROUNDS = 5
@@ -32,6 +32,7 @@ _CASES = {
     Reason.CLOCK_UNREADABLE: f"e.at = {NO_TIME}",
     Reason.TAC_WRONG: "NOT tac_right",
     Reason.CARD_UNKNOWN: "c.card IS NULL",
+    Reason.CARD_NOT_VALID: f"e.at // {DAY_SECONDS} < valid_from OR e.at // {DAY_SECONDS} > valid_to",
     Reason.DENIED_WITH_OLD_LIST: "e.at >= reported_at + spreading AND list_version < listed_since",
     Reason.DENIED_LET_THROUGH: "e.at >= reported_at + spreading AND list_version >= listed_since",
     Reason.OUTCOME_WITHOUT_INTENT: "intent_sequence = 0",

@@ -7,11 +7,13 @@ records.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearing.day.schema import COUNTER_SHIFT, Columns, Flags, Numbers, stacked, taken
+from rulebook.record import Event
 
 COUNTER = np.dtype(
     [
@@ -20,6 +22,7 @@ COUNTER = np.dtype(
         ("highest", "i4"),  # posted; -1: none
         ("window", "i8"),  # bit n: highest - n has been posted
         ("next", "i4"),  # the sequence expected next: after the last that was posted or held
+        ("inside", "i4"),  # of an entry, if that was the last; -1: it was none
     ]
 )
 WIDTH = 64
@@ -75,6 +78,15 @@ def seen(counters: Columns, key: Numbers, card: NDArray[np.void]) -> Flags:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Unfinished:
+    """An entry whose card's very next purchase is no exit."""
+
+    card: bytes
+    purse: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Gap:
     """Sequences ``first`` to ``last`` of a card's purse that no record names though later ones are used."""
 
@@ -85,12 +97,12 @@ class Gap:
 
 
 def advanced(
-    counters: Columns, key: Numbers, card: NDArray[np.void], settled: Flags, used: Flags
-) -> tuple[Columns, list[Gap]]:
-    """The counters after a window, and what is missing below the highest that is used. One row for each card transaction,
-    in any order; ``used``: posted or held."""
+    counters: Columns, key: Numbers, card: NDArray[np.void], settled: Flags, used: Flags, event: NDArray[Any]
+) -> tuple[Columns, list[Gap], list[Unfinished]]:
+    """The counters after a window, what is missing below the highest that is used, and trips that were not finished. One row
+    for each card transaction, in any order; ``used``: posted or held."""
     order = order_of(key, card)
-    key, card, settled, used = key[order], card[order], settled[order], used[order]
+    key, card, settled, used, event = key[order], card[order], settled[order], used[order], event[order]
     start = _starts(key, card)
     named: Columns = {"key": key[start] & ~np.int64(_LOW), "card": card[start]}
     old = _found(counters, named["key"], named["card"])
@@ -98,14 +110,16 @@ def advanced(
     segment = np.cumsum(start) - 1
     sequence = key & _LOW
     after = _after(before, segment, sequence, settled, used)
+    after["inside"] = _inside(before, after, segment, sequence, used & (event == Event.ENTRY))
     gaps = _gaps(before, after, named, segment, sequence)
+    unfinished = _unfinished(before, named, segment, sequence, used, event)
     untouched = np.ones(len(counters["key"]), dtype=np.bool_)
     untouched[old[old >= 0]] = False
     every = stacked([taken(counters, untouched), {**named, **after}], COUNTER)
-    return taken(every, order_of(every["key"], every["card"])), gaps
+    return taken(every, order_of(every["key"], every["card"])), gaps, unfinished
 
 
-_NEW = {"highest": -1, "window": 0, "next": 0}
+_NEW = {"highest": -1, "window": 0, "next": 0, "inside": -1}
 
 
 def _before(counters: Columns, old: Numbers) -> Columns:
@@ -132,6 +146,31 @@ def _after(before: Columns, segment: Numbers, sequence: Numbers, settled: Flags,
         "window": window.view(np.int64),
         "next": following.astype(COUNTER["next"]),
     }
+
+
+def _inside(before: Columns, after: Columns, segment: Numbers, sequence: Numbers, entry: Flags) -> NDArray[Any]:
+    """The entry that nothing has followed."""
+    inside = np.where(before["next"] == after["next"], before["inside"], -1)
+    last = entry & (sequence == after["next"][segment] - 1)
+    inside[segment[last]] = sequence[last]
+    return inside.astype(COUNTER["inside"])
+
+
+def _unfinished(
+    before: Columns, named: Columns, segment: Numbers, sequence: Numbers, used: Flags, event: NDArray[Any]
+) -> list[Unfinished]:
+    """In this window or begun in the one before. What an entry is followed by may still be missing: then nothing is said."""
+    segment, sequence, event = segment[used], sequence[used], event[used]
+    previous = np.arange(len(segment)) - 1
+    same = (previous >= 0) & (segment[previous] == segment)
+    entered = np.where(same & (event[previous] == Event.ENTRY), sequence[previous], -1)
+    entered = np.where(same, entered, before["inside"][segment])
+    rows = np.flatnonzero((entered >= 0) & (sequence == entered + 1) & (event != Event.EXIT))
+    purse = (named["key"] >> (COUNTER_SHIFT + 1)) & 0xFF
+    return [
+        Unfinished(named["card"][segment[row]].tobytes(), int(purse[segment[row]]), int(entered[row]))
+        for row in rows.tolist()
+    ]
 
 
 def _gaps(before: Columns, after: Columns, named: Columns, segment: Numbers, sequence: Numbers) -> list[Gap]:

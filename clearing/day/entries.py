@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,11 @@ def rider_number(rider_class: str) -> int:
 def day_number(day: date) -> int:
     """Days since 1970."""
     return (day - _EPOCH).days
+
+
+def date_of(number: int) -> date:
+    """What ``day_number`` was given."""
+    return _EPOCH + timedelta(days=number)
 
 
 def _windows() -> np.dtype[np.void]:

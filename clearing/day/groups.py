@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clearing.day import counters as counting
 from clearing.day.booking import CLAIM
 from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
-from clearing.day.counters import Gap, advanced, seen
+from clearing.day.counters import Gap, Unfinished, advanced, seen
 from clearing.day.engine import Answers, Engine, book, judge_and_book
 from clearing.day.fares import Fare, merged, shares_table
 from clearing.day.keys import cards_of_ids, keys_of_ids
@@ -34,7 +34,7 @@ from clearing.settlement.model import DecidedRecord, Remark
 from clearing.verification.context import TransactionId
 from clearing.verification.joining import RecordId
 from clearing.verification.reasons import RULES, RemarkKind, Status
-from clearing.verification.rules import Decision
+from clearing.verification.rules import Decision, Judged
 from clearing.verification.tac import right_claims
 from hardware.vault.vault import Vault
 from rulebook.record import Event, Kind, Outcome, Record
@@ -96,14 +96,14 @@ class Clerk:
         odd_answers = book(self.engine, _claims_table(claims), shares_table(odd.fares))
         ended = plain_ends(entries, columns_of_table(answers["ends"]))
         rows = in_order(ended, plain, odd_ends(odd, self.day))
-        after, gaps = _advanced(before, taken({name: ended[name] for name in _COUNTED}, plain), odd)
+        after, gaps, unfinished = _advanced(before, taken({name: ended[name] for name in _COUNTED}, plain), odd)
         singles = list(self._singles((answers, odd_answers), cards))
         return Ended(
             rows=rows,
             counters=after,
             counts=_counts(rows),
             exceptions=list(self._exceptions(rows)),
-            remarks=[s for s in singles if isinstance(s, Remark)] + list(map(_gap, gaps)),
+            remarks=[s for s in singles if isinstance(s, Remark)] + [*map(_gap, gaps), *map(_trip, unfinished)],
             sets=added(sets_of(a["fares"], a["subsidies"], self.day) for a in (answers, odd_answers)),
             single=[s for s in singles if isinstance(s, Transfer)],
             rides=added_rides(rides_of(a["rides"], a["granted"], self.day) for a in (answers, odd_answers)),
@@ -164,7 +164,7 @@ _EXCEPTIONS = [
 ]
 
 
-_COUNTED = ("key", "card", "settled", "held")
+_COUNTED = ("key", "card", "settled", "held", "event")
 
 
 def _by_key(entries: Columns) -> Columns:
@@ -206,7 +206,7 @@ def _claims_table(claims: Columns) -> pa.Table:
     return arrow({name: claims[name] for name, _ in CLAIM})
 
 
-def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap]]:
+def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap], list[Unfinished]]:
     """The cards' counters after every transaction of the group."""
     ids = [one.transaction.id for one in odd.judged]
     settled = np.array([one.settled is not None for one in odd.judged], dtype=np.bool_)
@@ -217,6 +217,7 @@ def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, l
         np.concatenate([plain["card"], cards_of_ids(ids)]),
         np.concatenate([plain["settled"], settled]),
         np.concatenate([plain["settled"] | plain["held"], settled | held]),
+        np.concatenate([plain["event"], np.array([_event(one) for one in odd.judged], dtype=plain["event"].dtype)]),
     )
 
 
@@ -226,6 +227,17 @@ def _counts(rows: Columns) -> Counter[Status]:
     for reason, count in zip(REASONS, by_reason.tolist(), strict=True):
         counts[RULES[reason].status] += int(count)
     return counts
+
+
+def _event(judged: Judged) -> int:
+    """Of the claim that counts, if any does."""
+    claim = judged.settled or judged.held
+    return claim.inputs.event if claim else 0
+
+
+def _trip(trip: Unfinished) -> Remark:
+    id_ = TransactionId(trip.card[:8], trip.card[8:], trip.purse, False, trip.sequence)
+    return Remark(RemarkKind.TRIP_UNFINISHED, str(id_))
 
 
 def _gap(gap: Gap) -> Remark:

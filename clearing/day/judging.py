@@ -12,7 +12,7 @@ from typing import TypeAlias
 import ibis
 import ibis.expr.types as ir
 
-from clearing.day.schema import NO_TIME
+from clearing.day.schema import DAY_SECONDS, NO_TIME
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason
 from rulebook.record import Kind, Outcome, Verdict
 
@@ -92,6 +92,7 @@ _CONDITIONS: Mapping[Reason, Callable[[ir.Table], ir.Value]] = {
     Reason.CLOCK_UNREADABLE: lambda t: t["at"] == NO_TIME,
     Reason.TAC_WRONG: lambda t: ~t.tac_right,
     Reason.CARD_UNKNOWN: lambda t: t.card_known.isnull(),
+    Reason.CARD_NOT_VALID: lambda t: (t["at"] // DAY_SECONDS < t.valid_from) | (t["at"] // DAY_SECONDS > t.valid_to),
     Reason.DENIED_WITH_OLD_LIST: lambda t: _in_force(t) & ~_listed(t),
     Reason.DENIED_LET_THROUGH: lambda t: _in_force(t) & _listed(t),
     Reason.OUTCOME_WITHOUT_INTENT: lambda t: t.intent_sequence == 0,

@@ -75,7 +75,15 @@ class Register(Protocol):
         ...
 
 
-CARDS = pa.schema([("card", pa.binary(18)), ("card_key_version", pa.int16()), ("rider_class", pa.string())])
+CARDS = pa.schema(
+    [
+        ("card", pa.binary(18)),
+        ("card_key_version", pa.int16()),
+        ("rider_class", pa.string()),
+        ("valid_from", pa.int32()),  # days since 1970
+        ("valid_to", pa.int32()),
+    ]
+)
 
 
 class History(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clearing.day.entries import entries_of, rider_number
+from clearing.day.entries import date_of, entries_of, rider_number
 from clearing.day.fares import Fare
 from clearing.day.model import CARDS, Day, DayInputs
 from clearing.day.schema import Columns
@@ -74,8 +74,10 @@ def known_cards(cards: pa.Table, wanted: Collection[CardId]) -> dict[CardId, Kno
     names = pa.array(sorted({issuer + serial for issuer, serial in wanted}), pa.binary(18))
     found = cards.filter(pc.is_in(cards.column("card"), value_set=names)).select(CARDS.names)
     return {
-        (card[:8], card[8:]): KnownCard(version, rider_class)
-        for card, version, rider_class in zip(*(column.to_pylist() for column in found.columns), strict=True)
+        (card[:8], card[8:]): KnownCard(version, rider_class, date_of(valid_from), date_of(valid_to))
+        for card, version, rider_class, valid_from, valid_to in zip(
+            *(column.to_pylist() for column in found.columns), strict=True
+        )
     }
 
 

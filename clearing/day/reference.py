@@ -15,7 +15,7 @@ from clearing.verification.context import Context, CounterId, Settled, Transacti
 from clearing.verification.joining import Claim, join, record_id
 from clearing.verification.reasons import RemarkKind
 from clearing.verification.rules import Judged, judge
-from rulebook.record import Kind, Record
+from rulebook.record import Event, Kind, Record
 
 Proof: TypeAlias = Callable[[Iterable[Claim]], Collection[Claim]]
 
@@ -34,8 +34,8 @@ class ObjectInputs:
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """``posted``: a transfer for each card transaction. ``settled``, ``held`` and ``next_sequence`` are what the next window
-    must know."""
+    """``posted``: a transfer for each card transaction. ``settled``, ``held``, ``next_sequence`` and ``inside`` are what the next
+    window must know."""
 
     decided: tuple[DecidedRecord, ...]
     remarks: tuple[Remark, ...]
@@ -43,6 +43,7 @@ class ObjectResult:
     settled: Mapping[TransactionId, Settled]
     held: Mapping[TransactionId, int]
     next_sequence: Mapping[CounterId, int]
+    inside: Mapping[CounterId, int]
 
 
 def settle(inputs: ObjectInputs, proof: Proof) -> ObjectResult:
@@ -55,6 +56,7 @@ def settle(inputs: ObjectInputs, proof: Proof) -> ObjectResult:
     entries = [entry for one in judged for entry in booked(one, context)]
     remarks = [e for e in entries if isinstance(e, Remark)]
     remarks += [*_journal_gaps(inputs), *_clock_faults(inputs.records), *_counter_gaps(judged, context)]
+    remarks += _unfinished_trips(judged, context)
     return ObjectResult(
         decided=tuple(_decided(judged)),
         remarks=tuple(sorted(remarks)),
@@ -62,6 +64,7 @@ def settle(inputs: ObjectInputs, proof: Proof) -> ObjectResult:
         settled={one.transaction.id: one.settled.settled for one in judged if one.settled is not None},
         held=_held(judged, context),
         next_sequence=_next_sequences(judged, context),
+        inside=_inside(judged, context),
     )
 
 
@@ -107,6 +110,38 @@ def _sequences(judged: Iterable[Judged]) -> Mapping[CounterId, dict[int, bool]]:
             used = one.settled is not None or one.held is not None
             named.setdefault((id_.issuer, id_.serial, id_.purse), {})[id_.sequence] = used
     return named
+
+
+def _events(judged: Iterable[Judged]) -> dict[CounterId, dict[int, Event]]:
+    """Of taps that were posted or held, by sequence."""
+    events: dict[CounterId, dict[int, Event]] = {}
+    for one in judged:
+        id_, claim = one.transaction.id, one.settled or one.held
+        if claim is not None and not id_.load:
+            events.setdefault((id_.issuer, id_.serial, id_.purse), {})[id_.sequence] = claim.inputs.event
+    return events
+
+
+def _unfinished_trips(judged: Iterable[Judged], context: Context) -> Iterator[Remark]:
+    for counter, events in _events(judged).items():
+        first = min(events)
+        entries = [sequence for sequence, event in events.items() if event is Event.ENTRY]
+        if (before := context.inside.get(counter)) is not None and first == before + 1:
+            entries.append(before)
+        for entry in entries:
+            if events.get(entry + 1, Event.EXIT) is not Event.EXIT:
+                yield Remark(RemarkKind.TRIP_UNFINISHED, str(TransactionId(*counter, False, entry)))
+
+
+def _inside(judged: Iterable[Judged], context: Context) -> dict[CounterId, int]:
+    """Of purses whose last purchase was an entry, that entry's sequence."""
+    inside = dict(context.inside)
+    for counter, events in _events(judged).items():
+        if max(events) >= context.next_sequence.get(counter, 0):
+            inside.pop(counter, None)
+            if events[max(events)] is Event.ENTRY:
+                inside[counter] = max(events)
+    return dict(sorted(inside.items()))
 
 
 def _counter_gaps(judged: Iterable[Judged], context: Context) -> Iterator[Remark]:

@@ -23,6 +23,8 @@ NO_TIME = -(2**62)
 
 NEVER = 2**62
 
+DAY_SECONDS = 86_400
+
 BUCKETS = 16
 """A power of two. Ours: cleared records and the cards' counters lie in this many files, by the top bits of ``key``."""
 

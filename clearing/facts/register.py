@@ -26,13 +26,19 @@ _ROW = np.dtype(
         ("version", ">i4"),
         ("class_length", ">i4"),
         ("class", ">i4"),
+        ("valid_from_length", ">i4"),
+        ("valid_from", ">i4"),
+        ("valid_to_length", ">i4"),
+        ("valid_to", ">i4"),
     ]
 )
 """A row of PostgreSQL's binary COPY (its manual, "COPY", "Binary Format")."""
 
 _HEAD, _TAIL = 19, 2
 _COPY = """
-SELECT issuer || serial, key_version, array_position($1::varchar[], rider_class) - 1 FROM clearing.card_fact
+SELECT issuer || serial, key_version, array_position($1::varchar[], rider_class) - 1,
+    valid_from - DATE '1970-01-01', valid_to - DATE '1970-01-01'
+FROM clearing.card_fact
 WHERE octet_length(issuer || serial) = $2 ORDER BY issuer, serial
 """
 
@@ -61,6 +67,8 @@ def _kept(store: RawStore, cards: np.ndarray[Any, Any], rows: np.ndarray[Any, An
             arrow_column(cards),
             pa.array(rows["version"].astype(np.int16)),
             pa.array(classes, pa.string()).take(pa.array(rows["class"].astype(np.int32))),
+            pa.array(rows["valid_from"].astype(np.int32)),
+            pa.array(rows["valid_to"].astype(np.int32)),
         ],
         schema=CARDS,
     )

@@ -63,10 +63,16 @@ class KnownCard:
 
     key_version: int
     rider_class: str
+    valid_from: date = date.min
+    valid_to: date = date.max
 
     @classmethod
     def of(cls, fact: CardFact) -> KnownCard:
-        return cls(fact.key_version, fact.rider_class)
+        return cls(fact.key_version, fact.rider_class, fact.valid_from, fact.valid_to)
+
+    def valid_at(self, moment: datetime) -> bool:
+        """Both days are within, in city time as the terminal has it."""
+        return self.valid_from <= moment.astimezone(BUSINESS_ZONE).date() <= self.valid_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,8 @@ class Settled:
 class Context:
     """``settled``: card transactions that earlier windows posted; ``held``: fen they left on "open taps".
     ``decided``: what two people decided about open taps, whether it was released to the operator.
-    ``next_sequence``: of each purse, the off-line sequence expected next; one not named begins at 0."""
+    ``next_sequence``: of each purse, the off-line sequence expected next; one not named begins at 0. ``inside``: of a purse
+    whose last purchase was an entry, that entry's sequence."""
 
     business_day: date
     policy: Policy
@@ -112,6 +119,7 @@ class Context:
     held: Mapping[TransactionId, int] = field(default_factory=dict)
     decided: Mapping[TransactionId, bool] = field(default_factory=dict)
     next_sequence: Mapping[CounterId, int] = field(default_factory=dict)
+    inside: Mapping[CounterId, int] = field(default_factory=dict)
 
 
 def moment(record: Record) -> datetime | None:

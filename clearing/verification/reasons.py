@@ -31,6 +31,7 @@ class Reason(StrEnum):
     REPEATED = "repeated"
     REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"
     CARD_UNKNOWN = "card_unknown"
+    CARD_NOT_VALID = "card_not_valid"
     DENIED_WITH_OLD_LIST = "denied_with_old_list"
     DENIED_LET_THROUGH = "denied_let_through"
     OUTCOME_WITHOUT_INTENT = "outcome_without_intent"
@@ -72,6 +73,9 @@ RULES: dict[Reason, Rule] = {
         _R, False, "同一交易号，内容不同", "the card transaction is known with other content"
     ),
     Reason.CARD_UNKNOWN: Rule(_S, True, "卡未登记", "the card is not in the card register"),
+    Reason.CARD_NOT_VALID: Rule(
+        _R, True, "卡不在有效期内", "before or after the card's dates; the terminal can read them"
+    ),
     Reason.DENIED_WITH_OLD_LIST: Rule(_R, True, "黑名单卡，终端名单过旧", "denied card, taken with a list too old"),
     Reason.DENIED_LET_THROUGH: Rule(_R, True, "黑名单卡，终端未拦截", "denied card, on the list and let through"),
     Reason.OUTCOME_WITHOUT_INTENT: Rule(_S, True, "缺少交易意图记录", "the intent of this outcome has not arrived"),
@@ -104,6 +108,7 @@ class RemarkKind(StrEnum):
     CLOCK_WENT_BACK = "clock_went_back"
     LOAD_NOT_POSTED = "load_not_posted"
     NOT_SHARED = "not_shared"
+    TRIP_UNFINISHED = "trip_unfinished"
 
 
 REMARKS: dict[RemarkKind, tuple[str, str]] = {
@@ -117,6 +122,7 @@ REMARKS: dict[RemarkKind, tuple[str, str]] = {
     RemarkKind.COUNTER_GAP: ("卡脱机序号缺失", "off-line sequence numbers of the card are missing"),
     RemarkKind.JOURNAL_GAP: ("终端流水缺失", "journal sequences of the device are missing"),
     RemarkKind.CLOCK_WENT_BACK: ("终端时钟倒退", "the device's clock went back"),
+    RemarkKind.TRIP_UNFINISHED: ("进站后无出站", "the card went in and its next purchase is no exit"),
     RemarkKind.NOT_SHARED: ("共线票款未分摊", "no line explains these rides: they stay with whose gate charged them"),
     RemarkKind.LOAD_NOT_POSTED: ("充值未入账", "the load is done on the card and not posted yet"),
 }

@@ -108,6 +108,7 @@ def _claim_checks(
     yield same, Reason.REPEATED
     yield known is not None, Reason.REPEATED_WITH_OTHER_CONTENT
     yield card is None, Reason.CARD_UNKNOWN
+    yield card is not None and at is not None and not card.valid_at(at), Reason.CARD_NOT_VALID
     if device is not None and card is not None and at is not None:
         yield from _denied(inputs, device, at, context)
     yield evidence.kind is Kind.OUTCOME and transaction.intent_of(evidence) is None, Reason.OUTCOME_WITHOUT_INTENT

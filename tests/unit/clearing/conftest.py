@@ -99,6 +99,7 @@ class Town:
     loads: dict[TransactionId, KnownLoad] = field(default_factory=dict)
     cards: int = 3
     classes: dict[int, str] = field(default_factory=dict)
+    expired: set[int] = field(default_factory=set)
 
     def write(self, record: Record) -> Record:
         rows = self.journal.setdefault(record.device, [])
@@ -160,7 +161,7 @@ class Town:
 
     def context(self) -> Context:
         facts = [
-            card_fact(card).model_copy(update={"rider_class": self.classes.get(card, "ordinary")})
+            card_fact(card).model_copy(update={"rider_class": self.classes.get(card, "ordinary")} | self._dates(card))
             for card in range(1, self.cards + 1)
         ]
         return Context(
@@ -176,6 +177,9 @@ class Town:
             tariffs={1: tariff()},
             loads=self.loads,
         )
+
+    def _dates(self, card: int) -> dict[str, date]:
+        return {"valid_to": DAY - timedelta(days=1)} if card in self.expired else {}
 
     def inputs(self, records: tuple[Record, ...] | None = None) -> ObjectInputs:
         return ObjectInputs(1, self.context(), self.records if records is None else records)

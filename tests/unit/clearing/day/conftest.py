@@ -20,6 +20,7 @@ from clearing.day.cleared import bucket_in
 from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
+from clearing.day.entries import day_number
 from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.keys import bucket_of, keys_of
 from clearing.day.model import CARDS, DayInputs, Journals, Stretch
@@ -41,7 +42,13 @@ class Memory:
 
     def cards(self, bucket: int) -> pa.Table:
         rows = [
-            {"card": issuer + serial, "card_key_version": card.key_version, "rider_class": card.rider_class}
+            {
+                "card": issuer + serial,
+                "card_key_version": card.key_version,
+                "rider_class": card.rider_class,
+                "valid_from": day_number(card.valid_from),
+                "valid_to": day_number(card.valid_to),
+            }
             for (issuer, serial), card in sorted(self.known.items())
             if bucket_of_card(issuer + serial) == bucket
         ]
@@ -269,6 +276,7 @@ def told(town: Any, seed: int, steps: int) -> ObjectInputs:
     town.cards = HOLDERS - 1  # the last one is in no register
     story = Story(town, random.Random(seed))
     town.classes = {2: "elder", 3: story.dice.choice(("elder", "soldier"))}
+    town.expired = {2} if story.dice.random() < 0.2 else set()
     town.deny_card(3, reported_at=MORNING + timedelta(minutes=story.dice.randrange(-30, 400)))
     for _ in range(steps):
         story.happen()

@@ -79,7 +79,12 @@ def _second(
         came.setdefault(record.device, []).append(record.journal_sequence)
     decided = {id_: minor % 200 == 0 for id_, minor in columns.held.items() if minor % 100 == 0 and id_.sequence % 2}
     context = replace(
-        inputs.context, decided=decided, settled=objects.settled, held=columns.held, next_sequence=objects.next_sequence
+        inputs.context,
+        decided=decided,
+        settled=objects.settled,
+        held=columns.held,
+        next_sequence=objects.next_sequence,
+        inside=objects.inside,
     )
     second = replace(
         inputs,

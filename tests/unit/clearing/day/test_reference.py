@@ -52,7 +52,13 @@ def test_order_and_duplicates_change_nothing(town: Any, order: random.Random, co
 def _next(town: Any, inputs: ObjectInputs, before: ObjectResult, late: Sequence[Record]) -> ObjectResult:
     """Window 2 as the service gathers it: what the first left open, and what came late."""
     open_ = {row.decision.record for row in before.decided if row.decision.status == "suspended"}
-    context = replace(inputs.context, settled=before.settled, held=before.held, next_sequence=before.next_sequence)
+    context = replace(
+        inputs.context,
+        settled=before.settled,
+        held=before.held,
+        next_sequence=before.next_sequence,
+        inside=before.inside,
+    )
     waiting = tuple(r for r in inputs.records if (r.device, r.journal_sequence) in open_)
     result: ObjectResult = town.settle(replace(inputs, number=2, context=context, records=tuple(late), waiting=waiting))
     return result

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.day import parquet
+from clearing.day.entries import day_number
 from clearing.day.keys import bucket_of, keys_of_ids
 from clearing.day.model import CARDS
 from clearing.files import Files
@@ -98,7 +99,13 @@ class Office:
         of_bucket: dict[int, list[Any]] = {}
         for name, card in rows:
             key = keys_of_ids([TransactionId(name[:8], name[8:], 0, False, 0)])
-            row = {"card": name, "card_key_version": card.key_version, "rider_class": card.rider_class}
+            row = {
+                "card": name,
+                "card_key_version": card.key_version,
+                "rider_class": card.rider_class,
+                "valid_from": day_number(card.valid_from),
+                "valid_to": day_number(card.valid_to),
+            }
             of_bucket.setdefault(int(bucket_of(key)[0]), []).append(row)
         return {
             bucket: self.files.frozen.keep(parquet.image(pa.Table.from_pylist(some, schema=CARDS)).to_pybytes()).sha256

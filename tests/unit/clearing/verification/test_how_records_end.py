@@ -11,7 +11,7 @@ import pytest
 
 from clearing.day.reference import ObjectResult
 from clearing.verification.context import KnownDevice, KnownLoad, TransactionId, moment
-from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
+from clearing.verification.reasons import PRECEDENCE, RULES, Reason, RemarkKind, Status
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
@@ -346,3 +346,28 @@ def test_the_id_reads_back(town: Any) -> None:
     id_ = TransactionId.of(tap)
     assert TransactionId.parse(str(id_)) == id_
     assert tap.kind is Kind.OUTCOME
+
+
+def test_a_card_past_its_date_is_the_operators_risk(town: Any) -> None:
+    """The terminal reads the dates in file 15."""
+    town.expired.add(1)
+    town.tap(1, 0)
+    town.tap(1, 1, at=MORNING - timedelta(days=1))
+    assert list(_reasons(town.settle()).values()) == [Reason.CARD_NOT_VALID] * 2 + [Reason.NONE] * 2
+
+
+def _trips(town: Any) -> list[str]:
+    return [r.subject[-7:] for r in town.settle().remarks if r.kind is RemarkKind.TRIP_UNFINISHED]
+
+
+def test_an_entry_that_no_exit_follows_is_reported(town: Any) -> None:
+    gate = {"device": "GATE-1", "amount": 0, "event": Event.ENTRY, "line": ""}
+    town.tap(1, 0, **gate)
+    assert _trips(town) == [], "the exit may still come"
+    town.tap(1, 2)
+    assert _trips(town) == [], "purchase 1 may have been the exit"
+    town.tap(1, 1, **gate)
+    assert _trips(town) == ["2:00000", "2:00001"]
+    town.tap(2, 0, **gate)
+    town.tap(2, 1, device="GATE-1", event=Event.EXIT, line="", place="0102", amount=300)
+    assert _trips(town) == ["2:00000", "2:00001"]
