@@ -38,6 +38,7 @@ from clearing.gaps import pages as gap_pages
 from clearing.history import api as card_history
 from clearing.intake import api as intake
 from clearing.intake import collected
+from clearing.intake.files import pages as file_pages
 from clearing.ledger import api as reservations
 from clearing.ledger import pages as ledger_pages
 from clearing.loads import api as loads
@@ -69,6 +70,7 @@ FEED_INTERVAL_S = 30
 PAGES = (
     Page("/", "总览", "Overview"),
     Page("/batches", "上传批次", "Batches"),
+    Page("/files", "运营方文件", "Operators' files"),
     Page("/gaps", "缺口", "Gaps"),
     Page("/exceptions", "异常", "Exceptions"),
     Page("/accounts", "账户", "Accounts"),
@@ -165,6 +167,7 @@ def create_app(
         exchange_pages,
         pages,
         gap_pages,
+        file_pages,
         documents,
         document_pages,
         apportionment_pages,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.intake.files.faults import Fault, FileFaults
-from rulebook.batch import BatchHeader, seal_rows, unseal_rows
+from rulebook.batch import BatchHeader, BatchRows, seal_rows, unseal_rows
 from rulebook.batch.batch import SIGNATURE_LENGTH
 from rulebook.record.columns import Flags, Rows, octets, picked
 from rulebook.record.record import RECORD_LENGTH
@@ -24,8 +24,12 @@ class FileBatch:
     """``image`` has the form of a batch with number ``NO_NUMBER`` and a signature of zeros: nobody but the operator who
     handed the file in answers for it."""
 
-    header: BatchHeader
+    rows: BatchRows
     image: bytes
+
+    @property
+    def header(self) -> BatchHeader:
+        return self.rows.header
 
 
 def as_batches(rows: Rows) -> tuple[FileBatch, ...]:
@@ -118,4 +122,4 @@ def _stretches(rows: Rows) -> Iterator[Rows]:
 
 def _batch(rows: Rows) -> FileBatch:
     image = seal_rows(NO_NUMBER, rows, lambda _: bytes(SIGNATURE_LENGTH))
-    return FileBatch(unseal_rows(image).header, image)
+    return FileBatch(unseal_rows(image), image)

@@ -25,7 +25,7 @@ from clearing.intake.rules import missing
 from clearing.intake.service import Conflict
 from clearing.intake.store import RawStore
 from clearing.intake.tables import BatchRow
-from rulebook.batch import OFFSET, BatchRows, unseal_rows
+from rulebook.batch import OFFSET
 from rulebook.messages.base import Hex, Message
 from rulebook.record.columns import Rows, columns_of
 from rulebook.record.record import RECORD_LENGTH
@@ -69,7 +69,7 @@ async def take_file(
         raise _refused(FileFaults(faults))
     stored_as = await asyncio.to_thread(_kept, store, path)
     # One device after the other by name, so that two files do not wait for each other.
-    new = [unseal_rows(batch.image) for batch in batches if not await _known(session, batch)]
+    new = [batch for batch in batches if not await _known(session, batch)]
     if faults_of := await _conflicts(session, store, new, stored_as, now=now):
         return Conflict(tuple(faults_of))
     for batch in new:
@@ -110,12 +110,12 @@ async def _known(session: AsyncSession, batch: FileBatch) -> bool:
     """Locks the device's batches."""
     lock = text("SELECT pg_advisory_xact_lock(727005, hashtext(:device))")  # as intake's
     await session.execute(lock, {"device": batch.header.device})
-    content_hash = unseal_rows(batch.image).content_hash
-    return await session.scalar(select(BatchRow.number).where(BatchRow.content_hash == content_hash)) is not None
+    known = select(BatchRow.number).where(BatchRow.content_hash == batch.rows.content_hash)
+    return await session.scalar(known) is not None
 
 
 async def _conflicts(
-    session: AsyncSession, store: RawStore, batches: Sequence[BatchRows], stored_as: bytes, *, now: datetime
+    session: AsyncSession, store: RawStore, batches: Sequence[FileBatch], stored_as: bytes, *, now: datetime
 ) -> list[str]:
     """Records that are known with other content: reported, one report for each stretch."""
     found: list[str] = []
@@ -123,10 +123,10 @@ async def _conflicts(
         device = batch.header.device
         differing = set[int]()
         for row in await queries.overlapping(session, batch.header):
-            differing.update(unlike(batch.rows, _records_of(row, store)))
+            differing.update(unlike(batch.rows.rows, _records_of(row, store)))
         faults = [f"record {number} of {device} is known with other content" for number in sorted(differing)]
         if faults:
-            await queries.report_conflict(session, batch, stored_as, "\n".join(faults), now=now)
+            await queries.report_conflict(session, batch.rows, stored_as, "\n".join(faults), now=now)
         found += faults
     return found
 
@@ -137,13 +137,13 @@ def _records_of(row: BatchRow, store: RawStore) -> Rows:
         return columns_of(file.read(row.count * RECORD_LENGTH))
 
 
-async def _store(session: AsyncSession, store: RawStore, batch: BatchRows, *, window: int, now: datetime) -> None:
+async def _store(session: AsyncSession, store: RawStore, batch: FileBatch, *, window: int, now: datetime) -> None:
     """Numbered below zero: the device's own batches count from 1 and are followed for gaps."""
     device = batch.header.device
     lowest = await session.scalar(select(func.min(BatchRow.number)).where(BatchRow.device == device))
-    header = replace(batch.header, number=min(lowest or 0, 0) - 1)
-    stored_as = store.keep(bytes(batch.signed) + batch.signature).sha256
-    await queries.store_batch(session, replace(batch, header=header), stored_as, window=window, now=now)
+    rows = replace(batch.rows, header=replace(batch.header, number=min(lowest or 0, 0) - 1))
+    kept = await asyncio.to_thread(store.keep, batch.image)
+    await queries.store_batch(session, rows, kept.sha256, window=window, now=now)
 
 
 async def _receipt(

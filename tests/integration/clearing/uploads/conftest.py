@@ -26,6 +26,9 @@ from backoffice.web import Service, create_service_app
 from clearing.base import accounts
 from clearing.devices.tables import DeviceRow
 from clearing.files import Files
+from clearing.intake.files import pages
+from clearing.participants.rules import demonstration
+from clearing.participants.service import publish_city
 from clearing.settlement.queries import ensure_open
 from clearing.uploads import api
 from rulebook.messages.uploads import SIGNED_HEADERS, repr_digest, signed_head
@@ -161,8 +164,10 @@ async def shop(clearing_database: Database, tmp_path: Path) -> AsyncIterator[Sho
     )
     app = create_service_app(service)
     app.include_router(api.router)
+    app.include_router(pages.router)
     key = Ed25519PrivateKey.generate()
     async with clearing_database.transaction() as session:
+        await publish_city(session, demonstration(), now=TOWN.MORNING)
         await ensure_open(session, now=TOWN.MORNING)
         for name, (kind, operator) in TOWN.DEVICES.items():
             session.add(
