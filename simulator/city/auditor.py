@@ -54,7 +54,8 @@ class LedgerMovement:
 @dataclass(frozen=True, slots=True)
 class Books:
     """What clearing says happened on cards. ``value_minor``: value on cards by the ledger. ``unfounded``: transfers of fares
-    that are not the sum of the cleared records that name them. ``other_cities``: by participant, what is owed to it."""
+    that are not the sum of the cleared records that name them. ``other_cities``: by participant, what
+    its cards and ours came to, fen above zero owed to it; what was paid of that is left out."""
 
     movements: tuple[LedgerMovement, ...]
     value_minor: int
@@ -128,7 +129,10 @@ async def read_books(reader: URL, results: Path) -> Books:
             value = await session.scalar(_VALUE, {"book": TRANSIT, "code": str(Kind.VALUE_ON_CARDS)})
             files = (await session.scalars(_FILES)).all()
             elsewhere: list[dict[str, Any]] = [dict(row._mapping) for row in await session.execute(_ELSEWHERE)]
-            others = {row.owner: row.minor for row in await session.execute(_OTHER_CITIES, {"book": TRANSIT})}
+            others = {
+                row.owner: row.minor
+                for row in await session.execute(_OTHER_CITIES, {"book": TRANSIT, "settled": str(Purpose.SETTLEMENT)})
+            }
     finally:
         await database.close()
     paid = [row for name in files for row in _paid(results / name)]
@@ -151,8 +155,11 @@ _ELSEWHERE = text(
     " FROM clearing.exchange_item WHERE direction = 'in' AND state = 'confirmed' AND amount_minor > 0"
 )
 _OTHER_CITIES = text(
-    "SELECT split_part(code, ':', 2) AS owner, credits_posted - debits_posted AS minor"
-    " FROM clearing.ledger_account WHERE book = :book AND kind = 'other-city-payable'"
+    "SELECT split_part(CASE WHEN gets THEN credit ELSE debit END, ':', 2) AS owner,"
+    " CAST(sum(CASE WHEN gets THEN amount_minor ELSE -amount_minor END) AS bigint) AS minor"
+    " FROM (SELECT *, credit LIKE 'other-city-payable:%' AS gets FROM clearing.ledger_transfer) AS moved"
+    " WHERE book = :book AND phase IN ('single', 'post') AND purpose <> :settled"
+    " AND (gets OR debit LIKE 'other-city-payable:%') GROUP BY owner"
 )
 _IN_SETS = frozenset({Purpose.FARE, Purpose.FARE_ELSEWHERE})
 _OF_TAPS = {Purpose.HELD: 1, Purpose.RELEASE: -1}

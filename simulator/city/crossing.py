@@ -24,7 +24,7 @@ from simulator.city import neighbour_cards as foreign
 from simulator.city.auditor import Audit, ItemKind
 from simulator.city.fleet import SOFTWARE_VERSION, Unit
 from simulator.city.neighbour import CENTRE, KEY, NAME, Office
-from simulator.city.offices import CityClock, Clerk, OfficeRefused
+from simulator.city.offices import CityClock, OfficeRefused
 from simulator.city.places import ISSUER
 from simulator.city.readers import Readers
 from simulator.city.witness import Witness
@@ -68,7 +68,8 @@ class Crossing:
         buses = [unit for unit in units if unit.place.kind is DeviceKind.VALIDATOR]
         used = [buses[number % len(buses)] for number in range(VISITORS)]
         for number, (card, unit) in enumerate(zip(self.visitors, used, strict=True), start=1):
-            foreign.load(card, number, VISITORS_MONEY_MINOR, clock.now)
+            if card.balance_minor < VISITORS_MONEY_MINOR:
+                foreign.load(card, number, VISITORS_MONEY_MINOR, clock.now)
             for _ in range(RIDES_EACH):
                 clock.now += _BETWEEN_RIDES
                 assert isinstance(unit.machine, Validator)
@@ -94,21 +95,28 @@ class Crossing:
         day = clock.now.astimezone(BUSINESS_ZONE).date()
         self.travelled += [Claimed(claim, OPERATOR, day) for claim in claims if claim not in known]
 
-    def exchange(self, clerk: Clerk, clearing_url: str, clock: CityClock) -> None:
-        """Packages and answers both ways, over HTTP. Raises ``OfficeRefused`` and ``NotAsAgreed``."""
-        clerk.post("/exchange/packages")
-        new, self._claimed = self.travelled[self._claimed :], len(self.travelled)
+    def claim(self, clearing_url: str, clock: CityClock, *, late: int = 0) -> None:
+        """The neighbour's packages of what it has not claimed yet, answered here; but for the last ``late`` rides, whose
+        records have not reached its office. Raises ``OfficeRefused`` and ``NotAsAgreed``."""
+        end = max(self._claimed, len(self.travelled) - late)
+        new, self._claimed = self.travelled[self._claimed : end], end
+        before = set(self.office.claimed)
         with clock.client(clearing_url) as client:
-            for number in _asked(client, f"{MESSAGES_PATH}/package").json():
-                self._post(client, self.office.answer(*_fetched(client, "package", number), now=clock.now))
             for content in self.office.claim(new, cleared_on=clock.now.astimezone(BUSINESS_ZONE).date()):
                 self._post(client, content)
-            for number in self.office.claimed:
+            for number in sorted(set(self.office.claimed) - before):
                 self.office.take_answer(*_fetched(client, "accounting", number))
+
+    def answer(self, clearing_url: str, clock: CityClock) -> None:
+        """Our packages, answered there. Raises ``OfficeRefused`` and ``NotAsAgreed``."""
+        with clock.client(clearing_url) as client:
+            for number in _asked(client, f"{MESSAGES_PATH}/package").json():
+                if number not in self.office.answered:
+                    self._post(client, self.office.answer(*_fetched(client, "package", number), now=clock.now))
 
     @property
     def owed_minor(self) -> int:
-        """What our city owes the other one by its books, fen; below zero the other one owes."""
+        """What our city has owed the other one by its books, fen; below zero the other one owes."""
         return self.office.owed_minor - self.office.owes_minor
 
     def _post(self, client: httpx.Client, content: bytes) -> None:
@@ -119,8 +127,8 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """The evening's end. ``ledger``: by participant, what our ledger says we owe another city, fen. ``before`` and ``after``
-    the exchange: what the auditor found."""
+    """The last evening's end. ``ledger``: by participant, what by our ledger another city's claims come to above ours, fen.
+    ``before`` and ``after`` the last exchange: what the auditor found."""
 
     crossing: Crossing
     ledger: Mapping[str, int]
@@ -128,11 +136,11 @@ class Crossed:
     after: Audit
 
     def differences(self) -> list[str]:
-        """A sentence for each thing that is not as it should be: two books that differ, a ride that the auditor did not list
-        until it had arrived, or lists still, a dispute."""
+        """A sentence for each thing that is not as it should be: two books that differ, the last ride, which came late, that
+        the auditor did not list until it had come, one that it lists still, a dispute."""
         office, booked = self.crossing.office, self.ledger.get(NAME, 0)
-        travelled = {str(each.id) for each in self.crossing.travelled if each.claim.inputs.amount_minor}
-        unlisted, left = travelled - _not_received(self.before), travelled & _not_received(self.after)
+        travelled = [str(each.id) for each in self.crossing.travelled if each.claim.inputs.amount_minor]
+        unlisted, left = {*travelled[-1:]} - _not_received(self.before), {*travelled} & _not_received(self.after)
         disputed = [
             result.disputed for result in (*office.answered.values(), *office.results.values()) if result.disputed
         ]

@@ -127,11 +127,11 @@ def played(order: Order, progress: Progress) -> Iterator[Played]:
         windows = []
         for number in range(1, order.days + 1):
             city.live(cards, units, number)
-            if number == order.days:
-                city.cross(cards, units)
+            city.cross(cards, units)
             window, day_statement = city.close(number)
             windows.append(Closed(window, city.audited(cards)))
-        crossed = city.exchange(cards, windows[-1].audit)
+            city.exchange()
+        crossed = city.crossed(cards, windows[-1].audit)
         city.settle_the_rest()
         city.morning(units)
         clerk = stack.enter_context(city.sign_in("clearing", "clearing-clerk"))
@@ -296,16 +296,22 @@ class City:
         self._clock.now = max(self._clock.now, datetime.combine(today, CLOSING, BUSINESS_ZONE))
 
     def cross(self, cards: Sequence[IssuedCard], units: Sequence[Unit]) -> None:
-        """The evening's rides of visitors here and of our cards in the other city."""
+        """The evening's rides of visitors here and of our cards in the other city, whose office claims them at once."""
         with self._progress.step("rides in the other city"):
             self.diary.batches += self._crossing.ride_here(units, self._readers, self._clock)
             rules = next(unit.machine.rules for unit in units if isinstance(unit.machine, Validator))
             self._crossing.ride_there([card.chip for card in cards], rules, self._clock)
+            self._crossing.claim(self._services.urls["clearing"], self._clock, late=1)
 
-    def exchange(self, cards: Sequence[IssuedCard], before: Audit) -> Crossed:
-        """Both cities' claims of what the last window closed, answered. ``before``: what the auditor found until then."""
+    def exchange(self) -> None:
+        """What the closed window claims is answered over there, and what came too late there is claimed."""
         with self._progress.step("exchange with the other city"), self.sign_in("clearing", "clearing-clerk") as clerk:
-            self._crossing.exchange(clerk, self._services.urls["clearing"], self._clock)
+            clerk.post("/exchange/packages")
+            self._crossing.answer(self._services.urls["clearing"], self._clock)
+            self._crossing.claim(self._services.urls["clearing"], self._clock)
+
+    def crossed(self, cards: Sequence[IssuedCard], before: Audit) -> Crossed:
+        """``before``: what the auditor found before the last exchange."""
         return Crossed(self._crossing, self._books().other_cities, before, self.audited(cards))
 
     def close(self, number: int) -> tuple[dict[str, Any], bytes]:
