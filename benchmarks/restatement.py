@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from day import inputs_of, make, vault
 
+from clearing.apportionment.agreement import Agreements
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.fares import Fare
 from clearing.day.model import DayInputs, Journals, Stretch
@@ -58,12 +59,13 @@ def restatement_of(day: DayInputs, result: DayResult, results: Path) -> Restatem
         borne_by="card-company",
         through_window=1,
     )
+    none = Agreements.model_validate({"version": 1})
     operators = {name: device.operator for name, device in day.devices.items()}
     return RestatementInputs(
         corrections=Corrections((), now),
         files=tuple(ClearedFile(1, results / written.name) for written in result.cleared),
         journals=journals,
-        windows={1: WindowFacts(operators, day.register)},
+        windows={1: WindowFacts(operators, day.register, none, day.tariffs)},
         tariffs={**day.tariffs, 2: load_tariff(right_tariff())},
         bookkeeping=Bookkeeping("1", {"card-company": "fees"}),
     )

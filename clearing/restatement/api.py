@@ -35,6 +35,7 @@ KINDS = {
     "refund": ("应退持卡人", "owed to holders"),
     "subsidy": ("补贴差额", "concessions"),
     "loss": ("少收", "charged less"),
+    "share": ("分摊差额", "parts of shared rides"),
 }
 
 

@@ -19,6 +19,7 @@ from clearing.day.schema import CARD_LENGTH, Flags, Numbers, arrow, taken
 from clearing.fare_checks.bulk import Repricer
 from clearing.restatement.rides import Rides, WindowFacts
 from clearing.restatement.rules import OPERATOR, Correction, Kind
+from clearing.restatement.sharing import Alike, alike, shareable
 from rulebook.record.columns import Rows, picked
 from rulebook.tariff import PricedFare, Tariff
 
@@ -42,31 +43,36 @@ class Corrections:
 
 @dataclass(slots=True)
 class Differences:
-    """``minor`` and ``rides``: fen and how many rides, by key. ``refunds``: ``REFUND``, a row for each ride. ``unpriceable``:
-    rides that stay as they are."""
+    """``minor`` and ``rides``: fen and how many rides, by key. ``refunds``: ``REFUND``, a row for each ride. ``alike``: rides
+    of shared networks that changed. ``unpriceable``: rides that stay as they are."""
 
     minor: Counter[Key] = field(default_factory=Counter)
     rides: Counter[Key] = field(default_factory=Counter)
     refunds: list[pa.Table] = field(default_factory=list)
+    alike: Counter[Alike] = field(default_factory=Counter)
     unpriceable: int = 0
 
     def add(self, other: Differences) -> None:
         self.minor.update(other.minor)
         self.rides.update(other.rides)
         self.refunds += other.refunds
+        self.alike.update(other.alike)
         self.unpriceable += other.unpriceable
 
 
 @dataclass(slots=True)
 class Standings:
-    """``rules.Standing`` of many rides. ``fare``: which of ``Fares.known`` says what funds bear; -1: none."""
+    """``rules.Standing`` of many rides. ``fare``: which of ``Fares.known`` says what funds bear; -1: none. ``split``: what is
+    shared of a ride between two stations, but for what funds bear: at its close a window shares what was charged."""
 
     paid: Numbers
+    split: Numbers
     fare: Numbers
     losses: dict[str, Numbers]
 
     def copy(self) -> Standings:
-        return Standings(self.paid.copy(), self.fare.copy(), {who: minor.copy() for who, minor in self.losses.items()})
+        losses = {who: minor.copy() for who, minor in self.losses.items()}
+        return Standings(self.paid.copy(), self.split.copy(), self.fare.copy(), losses)
 
 
 class Fares:
@@ -134,7 +140,8 @@ def compared(rides: Rides, rows: Rows, corrections: Corrections, fares: Fares) -
 
 def _as_cleared(amount: Numbers, fare: Numbers, fares: Fares) -> Standings:
     total = np.where(fare >= 0, fares.totals(fare), amount)
-    return Standings(np.minimum(amount, total), fare, {OPERATOR: np.maximum(total - amount, 0)})
+    split = np.where(fare >= 0, amount, 0)
+    return Standings(np.minimum(amount, total), split, fare, {OPERATOR: np.maximum(total - amount, 0)})
 
 
 def _restate(standings: Standings, fare: Numbers, which: Flags, borne_by: str, fares: Fares) -> None:
@@ -146,6 +153,8 @@ def _restate(standings: Standings, fare: Numbers, which: Flags, borne_by: str, f
     for bearer, minor in standings.losses.items():
         theirs = total - standings.paid if bearer == borne_by else 0
         standings.losses[bearer] = np.where(which, theirs, minor)
+    given = sum((minor for bearer, minor in standings.losses.items() if bearer != OPERATOR), np.int64(0))
+    standings.split = np.where(which, standings.paid + given, standings.split)
     standings.fare = np.where(which, fare, standings.fare)
 
 
@@ -153,7 +162,9 @@ def differences(one: Compared, facts: Mapping[int, WindowFacts], fares: Fares) -
     found = Differences(unpriceable=int((~one.priceable).sum()))
     _refunds(one, found)
     _losses(one, found)
-    _subsidies(one, facts, fares, found)
+    sharing = shareable(one.rides.sets, facts)
+    found.alike.update(alike(one.rides, one.rows, one.before.split, one.after.split, "", sharing))
+    _subsidies(one, facts, fares, found, sharing)
     return found
 
 
@@ -170,19 +181,24 @@ def _losses(one: Compared, found: Differences) -> None:
         _summed(one.rides, minor, Kind.LOSS, bearer, found)
 
 
-def _subsidies(one: Compared, facts: Mapping[int, WindowFacts], fares: Fares, found: Differences) -> None:
+def _subsidies(
+    one: Compared, facts: Mapping[int, WindowFacts], fares: Fares, found: Differences, sharing: Flags
+) -> None:
     """Only of rides by whose class a fund pays."""
     bearing = fares.bearing()
     changed = np.flatnonzero((one.before.fare != one.after.fare) & (bearing[one.before.fare] | bearing[one.after.fare]))
     if not len(changed):
         return
     some = one.rides.picked(changed)
-    granted = some.granted(picked(one.rows, changed), facts)
+    rows = picked(one.rows, changed)
+    granted = some.granted(rows, facts)
     shares = [dict(fare.shares) for fare in fares.known] + [{}]
     before, after = one.before.fare[changed], one.after.fare[changed]
     for bearer in sorted({bearer for each in shares for bearer in each}):
         of_fare = np.array([each.get(bearer, 0) for each in shares], dtype=np.int64)
-        _summed(some, np.where(granted, of_fare[after] - of_fare[before], 0), Kind.SUBSIDY, bearer, found)
+        was, is_ = (np.where(granted, of_fare[fare], 0) for fare in (before, after))
+        _summed(some, is_ - was, Kind.SUBSIDY, bearer, found)
+        found.alike.update(alike(some, rows, was, is_, bearer, sharing))
 
 
 def _summed(rides: Rides, minor: Numbers, kind: Kind, whom: str, found: Differences) -> None:

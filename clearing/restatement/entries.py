@@ -18,7 +18,9 @@ from clearing.ledger.accounts import TRANSIT, code
 from clearing.ledger.accounts import Kind as AccountKind
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.restatement.differences import REFUND, Differences
+from clearing.restatement.rides import WindowFacts
 from clearing.restatement.rules import OPERATOR, Kind
+from clearing.restatement.sharing import changes_between_operators, row_of
 from rulebook.money import Amount
 
 ENTRY = pa.schema(
@@ -41,6 +43,7 @@ PURPOSES: Mapping[Kind, Purpose] = {
     Kind.REFUND: Purpose.REFUND,
     Kind.SUBSIDY: Purpose.SUBSIDY,
     Kind.LOSS: Purpose.ADJUSTMENT,
+    Kind.SHARE: Purpose.APPORTIONMENT,
 }
 
 
@@ -51,13 +54,16 @@ class Bookkeeping:
     number: str
     accounts: Mapping[str, str]
 
-    def table(self, found: Differences, sets: Sequence[tuple[int, FareSet]]) -> pa.Table:
+    def table(
+        self, found: Differences, sets: Sequence[tuple[int, FareSet]], facts: Mapping[int, WindowFacts]
+    ) -> pa.Table:
         """``ENTRY``, in order of id."""
         sums = [
             self._row(sets[key[0]], key[1], key[2], minor, found.rides[key])
             for key, minor in found.minor.items()
             if minor
         ]
+        sums += [row_of(change, self.number) for change in changes_between_operators(found.alike, sets, facts)]
         table = pa.concat_tables([pa.Table.from_pylist(sums, schema=ENTRY), self._refunds(found.refunds, sets)])
         return table.sort_by("id").combine_chunks()
 

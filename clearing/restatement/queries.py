@@ -15,6 +15,7 @@ from clearing.day.kept import KeptRegister
 from clearing.day.model import Stretch
 from clearing.files import Files
 from clearing.ledger.accounts import TRANSIT
+from clearing.participants.closing import Agreed
 from clearing.participants.rules import City
 from clearing.participants.service import city, laid_out, tariff_documents
 from clearing.restatement.differences import Corrections
@@ -138,7 +139,9 @@ def _plain(one: Correction) -> dict[str, Any]:
 def _facts(frozen: Frozen, files: Files) -> WindowFacts:
     operators = {name: device.operator for name, device in frozen.devices.items()}
     cards = {bucket: files.frozen.path(sha256) for bucket, sha256 in frozen.cards.items()}
-    return WindowFacts(operators, KeptRegister(cards, {}))
+    agreed = Agreed.of(frozen.documents, City.model_validate(frozen.city))
+    tariffs = {version: laid_out(document) for version, document in frozen.tariffs.items()}
+    return WindowFacts(operators, KeptRegister(cards, {}), agreed.agreements, tariffs)
 
 
 def _journals(every: Iterable[Frozen], files: Files) -> dict[str, tuple[Stretch, ...]]:

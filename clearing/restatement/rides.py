@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clearing.apportionment.agreement import Agreements
 from clearing.day.entries import rider_number
 from clearing.day.keys import bucket_of
 from clearing.day.model import Register, Stretch
@@ -21,7 +22,7 @@ from clearing.day.posting import FareSet
 from clearing.day.schema import CARD_LENGTH, Columns, Flags, arrow_column, columns_of_table, taken
 from rulebook.record import Event
 from rulebook.record.columns import RECORD_DTYPE, Rows
-from rulebook.tariff import RiderClass
+from rulebook.tariff import RiderClass, Tariff
 
 CHUNK = 200_000
 """Rides worked at once: their records are in memory."""
@@ -41,10 +42,13 @@ class ClearedFile:
 
 @dataclass(frozen=True, slots=True)
 class WindowFacts:
-    """What a window was frozen on. ``operators``: by device. ``register``: its cards."""
+    """What a window was frozen on. ``operators``: by device. ``register``: its cards. ``agreements``: by which fares of shared
+    networks were split, on the network of ``tariffs``."""
 
     operators: Mapping[str, str]
     register: Register
+    agreements: Agreements
+    tariffs: Mapping[int, Tariff]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +167,14 @@ def _rides(table: pa.Table, facts: Mapping[int, WindowFacts]) -> Rides:
     devices = encoded.dictionary.to_pylist()
     columns = columns_of_table(table.drop_columns(["device"]))
     columns["device"] = encoded.indices.to_numpy().astype(np.int64)
-    keys, which = _distinct(
-        [columns.pop("window"), columns.pop("business_day"), columns.pop("line"), columns["device"]]
-    )
+    keys, which = distinct([columns.pop("window"), columns.pop("business_day"), columns.pop("line"), columns["device"]])
     sets = [_set_of(*key, devices=devices, facts=facts) for key in keys]
     numbers = {each: number for number, each in enumerate(sorted(set(sets)))}
     columns["set"] = np.array([numbers[each] for each in sets], dtype=np.int64)[which]
     return Rides(columns, list(numbers), devices)
 
 
-def _distinct(columns: Sequence[NDArray[Any]]) -> tuple[list[tuple[int, ...]], NDArray[np.int64]]:
+def distinct(columns: Sequence[NDArray[Any]]) -> tuple[list[tuple[int, ...]], NDArray[np.int64]]:
     """The distinct rows of integer ``columns``, and which of them each row is."""
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     REFUND = "refund"  # the operator owes the holder what was charged more
     SUBSIDY = "subsidy"  # a fund bears more, or less, of the fare
     LOSS = "loss"  # what was charged less, borne by somebody
+    SHARE = "share"  # another operator's part of it, in a shared network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,7 @@ class RestatementWorkshop:
     def _made(self, day: date, inputs: RestatementInputs) -> DayRestated:
         found = _restated(inputs.of_day(day), inputs)
         name = f"{day:%F}.parquet"
-        table = inputs.bookkeeping.table(found.differences, found.sets)
+        table = inputs.bookkeeping.table(found.differences, found.sets, inputs.windows)
         sha256 = _appear(self.folder / name, lambda unfinished: parquet.write(table, unfinished))
         made = DayRestated(
             day, found.rides, found.differences.unpriceable, Written(name, table.num_rows, sha256), found.examples

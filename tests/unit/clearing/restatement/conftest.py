@@ -7,15 +7,19 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from card_os.profile.transit import TRANSIT_PROCESS
+from clearing.apportionment.agreement import Agreements
+from clearing.apportionment.sharing import Rides, shared
 from clearing.day.fares import Fare
 from clearing.fare_checks.rules import NotPriceable, reprice
 from clearing.ledger.rules import Transfer
@@ -24,7 +28,7 @@ from clearing.restatement.entries import Bookkeeping, transfers
 from clearing.restatement.rides import ClearedFile, WindowFacts
 from clearing.restatement.rules import Correction
 from clearing.restatement.workshop import Restated, RestatementInputs, RestatementWorkshop
-from rulebook.record import Record
+from rulebook.record import Event, Record
 from rulebook.tariff import RiderClass, Tariff, load_tariff
 from rulebook.tariff.demonstration import demonstration_document
 
@@ -62,6 +66,33 @@ def tariff(version: int) -> Tariff:
 TARIFFS: Mapping[int, Tariff] = {version: tariff(version) for version in (1, 2, 3)}
 
 
+AGREEMENTS = Agreements.model_validate(
+    {
+        "version": 1,
+        "agreements": [
+            {
+                "name": "two-metros",
+                "effective_from": "2026-01-01",
+                "method": "table",
+                "residue": "first",
+                "operator_of_line": {},
+                "default_parts": {"metro": "1/3", "metro-2": "2/3"},
+            }
+        ],
+    }
+)
+
+
+class Ridden(NamedTuple):
+    """A settled ride: its cleared row, the record under the TAC, the operator, whether a fund pays by its class."""
+
+    window: int
+    row: dict[str, Any]
+    record: Record
+    operator: str
+    granted: bool
+
+
 @dataclass
 class Past:
     """Windows that were cleared: their files, journals and transfers."""
@@ -80,10 +111,12 @@ class Past:
         results = self.columnar.folder / "results"
         self.files += [ClearedFile(inputs.number, results / written.name) for written in result.cleared]
         operators = {name: device.operator for name, device in context.devices.items()}
-        self.windows[inputs.number] = WindowFacts(operators, DAYS.Memory(context.cards))
+        self.windows[inputs.number] = WindowFacts(operators, DAYS.Memory(context.cards), AGREEMENTS, TARIFFS)
         self.records |= {(r.device, r.journal_sequence): r for r in (*inputs.records, *inputs.waiting)}
         self.transfers += result.transfers
         self.known = context.cards
+        ridden = [ride for ride in self.rides() if ride.window == inputs.number]
+        self.transfers += sharing(inputs.number, ((r, r.record.amount_minor, fare(r.record)) for r in ridden))
         return result
 
     def inputs(self, now: Correction, earlier: Iterable[Correction] = ()) -> RestatementInputs:
@@ -121,8 +154,8 @@ class Past:
             for transfer in transfers(pq.read_table(self.folder / f"of-{now.number}" / day.entries.name), now.last_day)
         ]
 
-    def rides(self) -> list[tuple[dict[str, Any], Record, str, bool]]:
-        """Every settled ride: its cleared row, the record under the TAC, the operator, whether a fund pays by its class."""
+    def rides(self) -> list[Ridden]:
+        """Every settled ride."""
         found = []
         for file in self.files:
             for row in pq.read_table(file.path).to_pylist():
@@ -131,7 +164,8 @@ class Past:
                     record = self.records[named or (row["device"], row["sequence"])]
                     card = self.known.get((record.issuer, record.serial))
                     granted = card is not None and str(_class(record)) == card.rider_class
-                    found.append((row, record, self.windows[file.window].operators[record.device], granted))
+                    operator = self.windows[file.window].operators[record.device]
+                    found.append(Ridden(file.window, row, record, operator, granted))
         return found
 
 
@@ -145,6 +179,31 @@ def fare(record: Record, version: int | None = None) -> Fare | None:
         return Fare.of(reprice(replace(record, tariff_version=version or record.tariff_version), TARIFFS))
     except NotPriceable:
         return None
+
+
+def sharing(window: int, rides: Iterable[tuple[Ridden, int, Fare | None]]) -> tuple[Transfer, ...]:
+    """As a window shares them: rides with what they brought and by which fare; those without one are not shared."""
+    return shared(
+        window, [one for ride, minor, by in rides if by for one in _brought(ride, minor, by)], **_SHARED
+    ).transfers
+
+
+_SHARED: dict[str, Any] = {"agreements": AGREEMENTS, "tariffs": TARIFFS}
+
+
+def _brought(ride: Ridden, minor: int, by: Fare) -> Iterable[Rides]:
+    if ride.record.event is Event.EXIT:
+        day = date(1970, 1, 1) + timedelta(days=ride.row["business_day"])
+        origin = TRANSIT_PROCESS.decode(ride.record.capp_before).entry_station.rstrip(b"\x00").decode()
+        ends: dict[str, Any] = {
+            "business_day": day,
+            "operator": ride.operator,
+            "origin": origin,
+            "destination": ride.record.place,
+        }
+        yield Rides(**ends, bearer="", each_minor=minor, count=1)
+        for bearer, share in by.shares if ride.granted else ():
+            yield Rides(**ends, bearer=bearer, each_minor=share, count=1)
 
 
 def balances(every: Iterable[Transfer]) -> Counter[str]:

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.restatement.rules import OPERATOR, Correction, as_cleared, changes, restated
 from clearing.restatement.workshop import RestatementWorkshop, days_done
 from rulebook.calendar import BUSINESS_ZONE
+from rulebook.record import Event
 
 DAY = date(2026, 9, 15)
 _PROPERTY = settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -36,7 +38,9 @@ def fresh(past: Any) -> Any:
 def the_right_tariffs(past: Any, helper: Any, versions: tuple[int, ...], borne_by: str) -> Counter[str]:
     """Accounts of operators, funds, holders and the company if all rides had been charged by the last of ``versions``."""
     sums: Counter[str] = Counter()
-    for row, record, operator, granted in past.rides():
+    brought = []
+    for ride in past.rides():
+        _, row, record, operator, granted = ride
         fares = [known for version in (None, *versions) if (known := helper.fare(record, version))]
         right = fares[-1] if fares else None
         paid = min([row["amount"], *(known.total for known in fares)])
@@ -47,6 +51,8 @@ def the_right_tariffs(past: Any, helper: Any, versions: tuple[int, ...], borne_b
         sums[f"refunds-owed:{record.serial.hex().upper()}"] += row["amount"] - paid
         for bearer, minor in shares.items():
             sums[f"subsidy-receivable:{bearer}"] -= minor
+        brought.append((ride, paid + lost, right))
+    sums.update(helper.balances(helper.sharing(1, brought)))
     return sums
 
 
@@ -105,7 +111,7 @@ def test_the_columns_say_what_the_rules_say_of_each_ride(
     bearers = ("card-company", OPERATOR, "metro")
     *earlier, now = [correction(f"R-{n}", version, borne_by=bearers[n]) for n, version in enumerate(versions)]
     wanted: Counter[Any] = Counter()
-    for row, record, operator, granted in past.rides():
+    for _, row, record, operator, granted in past.rides():
         after = as_cleared(row["amount"], helper.fare(record), granted=granted)
         for one in (*earlier, now):
             before = after
@@ -114,6 +120,8 @@ def test_the_columns_say_what_the_rules_say_of_each_ride(
             wanted[operator, record.line, str(kind), whom or record.serial.hex().upper()] += minor
     found: Counter[Any] = Counter()
     for entry in past.entries(past.restate(now, earlier), f"of-{now.number}"):
+        if entry["kind"] == "share":
+            continue  # between rides of a day, not of one
         found[entry["operator"], entry["line"], entry["kind"], entry["whom"]] += entry["minor"]
         assert (entry["debit"] == "") == (entry["kind"] == "loss" and entry["whom"] == OPERATOR)
     assert found == Counter({key: minor for key, minor in wanted.items() if minor})
@@ -230,6 +238,27 @@ def test_a_ride_that_another_operators_terminal_proved_is_its_own_operators(town
     past.clear(town.inputs())
     (entry,) = past.posted(correction(version=1))
     assert (entry.debit, entry.amount.minor) == ("operator-payable:bus-a", 70)
+
+
+def test_what_a_shared_network_split_is_split_anew(town: Any, past: Any) -> None:
+    entered = TRANSIT_PROCESS.encode(
+        TransitProcess(entry_time="20260915080000", entry_station=b"0101\x00\x00\x00\x00", month="2609")
+    )
+    ride = {"device": "GATE-1", "event": Event.EXIT, "place": "0102", "line": "01", "capp_before": entered}
+    for sequence in (0, 1):
+        town.tap(1, sequence, amount=360, tariff_version=2, **ride)
+    past.clear(town.inputs())
+    split = {t.id: t.amount.minor for t in past.transfers if t.purpose == "apportionment"}
+    assert split == {"shared:000001:2026-09-15:metro:metro-2": 480}
+    refund, share = past.posted(correction(version=1))
+    assert (refund.debit, refund.amount.minor) == ("operator-payable:metro", 120)
+    assert (share.id, share.debit, share.credit, share.amount.minor, share.reference) == (
+        "restatement:R-1:shared:000001:2026-09-15:metro:metro-2",
+        "operator-payable:metro-2",
+        "operator-payable:metro",
+        80,
+        "shared:000001:2026-09-15:metro:metro-2",
+    )
 
 
 def test_what_cannot_be_priced_stays_and_is_counted(town: Any, past: Any) -> None:
