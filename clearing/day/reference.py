@@ -34,8 +34,8 @@ class ObjectInputs:
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """``posted``: a transfer for each card transaction. ``settled``, ``held``, ``next_sequence`` and ``inside`` are what the next
-    window must know."""
+    """``posted``: a transfer for each card transaction. ``settled``, ``held``, ``next_sequence`` and ``inside`` are what the
+    next window must know."""
 
     decided: tuple[DecidedRecord, ...]
     remarks: tuple[Remark, ...]

@@ -39,6 +39,7 @@ class SparkEngine:
         }
         frame = self._spark.createDataFrame(_plain(arrow(columns)))
         answer = frame.mapInArrow(_checked, "row bigint, right boolean").toArrow()
+        keys[:] = 0
         right = np.zeros(len(keys), dtype=np.bool_)
         right[answer.column("row").to_numpy()] = answer.column("right").to_numpy()
         return right

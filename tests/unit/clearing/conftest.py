@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from card_os.crypto.suites import TRIPLE_DES
+from card_os.crypto.suites import SUITES
 from clearing.day.reference import ObjectInputs, ObjectResult, settle
 from clearing.day.run import DayResult
 from clearing.facts.rules import DenyChange, deny_list_of
@@ -20,6 +20,7 @@ from clearing.participants.rules import demonstration
 from clearing.settlement.model import WindowResult
 from clearing.settlement.rules import Opening, WindowInputs
 from clearing.settlement.rules import settle as settle_window
+from clearing.verification.algorithms import algorithm_of
 from clearing.verification.context import Context, KnownCard, KnownDevice, KnownLoad, TransactionId
 from clearing.verification.reasons import Status
 from clearing.verification.tac import TAC_MASTER, right_claims, tac_input
@@ -107,8 +108,9 @@ class Town:
         return rows[-1]
 
     def tac(self, record: Record) -> bytes:
-        key = self.vault.child_key(TAC_MASTER, [record.issuer, record.serial[2:]])
-        return TRIPLE_DES.tac(key, tac_input(record))
+        algorithm = algorithm_of(record.algorithm)
+        key = self.vault.child_key(replace(TAC_MASTER, algorithm=algorithm), [record.issuer, record.serial[2:]])
+        return SUITES[algorithm].tac(key, tac_input(record))
 
     def intent(self, card: int, sequence: int, *, amount: int = 100, at: datetime = MORNING, **fields: Any) -> Record:
         device = fields.pop("device", "BUS-A-0001")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from card_os.crypto.suites import Algorithm
 from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.day.cleared import bucket_in
 from clearing.day.counters import COUNTER
@@ -251,6 +252,8 @@ _STEPS: tuple[Callable[[Story], None], ...] = (
     lambda s: _done(s, s.tap(at=MORNING + timedelta(days=1))),
     lambda s: _done(s, s.tap(date=b"\x20\x26\x02\x30")),
     lambda s: _done(s, s.tap(time=b"\x24\x00\x00")),
+    lambda s: _done(s, s.tap(algorithm=Algorithm.SM4)),
+    lambda s: _done(s, s.tap(algorithm=Algorithm.SM4), tac=b"\x01\x02\x03\x04"),
     lambda s: _done(s, s.tap(list_version=s.dice.choice((4, 5, 6)))),
     lambda s: _done(s, s.tap(), refers_to=0),
     lambda s: _done(s, s.tap(), amount_minor=77),
