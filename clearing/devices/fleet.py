@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import inspect, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.devices.health import Due, Health, Known, Report, SamStanding, findings, sam_standing
+from clearing.devices.health import NO_PROBLEM, Health, Known, Report, SamStanding, findings, sam_standing
 from clearing.devices.life import DeviceState
 from clearing.devices.publishing import releases
-from clearing.devices.releases import NoTariff, Release, in_force
+from clearing.devices.releases import Release
 from clearing.devices.tables import DeviceHealthRow, DeviceRow
 from clearing.facts.queries import sams
-from clearing.facts.tables import DenyChangeRow
-from rulebook.deny_list import SPREADING
 from rulebook.messages.devices import DeviceHealth, DeviceKind
 from rulebook.messages.facts import SamFact
 
@@ -35,12 +34,8 @@ class Member:
     findings: tuple[Health, ...]
 
     @property
-    def health(self) -> Health | None:
-        return self.findings[0] if self.findings else None
-
-    @property
     def has_problem(self) -> bool:
-        return bool(self.findings) and self.findings[0] not in {Health.OK, Health.AWAITED}
+        return not NO_PROBLEM.issuperset(self.findings)
 
 
 async def fleet(session: AsyncSession, *, now: datetime, device: str | None = None) -> list[Member]:
@@ -49,15 +44,21 @@ async def fleet(session: AsyncSession, *, now: datetime, device: str | None = No
     chosen = DeviceRow.state != DeviceState.DECOMMISSIONED if device is None else DeviceRow.device == device
     rows = (await session.execute(joined.where(chosen).order_by(DeviceRow.device))).all()
     by_serial = {sam.sam_serial: sam for sam in await sams(session)}
-    due = {kind: await due_versions(session, kind, now=now) for kind in DeviceKind}
-    return [_member(row, health, by_serial, due, now) for row, health in rows]
+    published = await releases(session)
+    return [_member(row, health, by_serial, published, now) for row, health in rows]
 
 
-async def due_versions(session: AsyncSession, kind: DeviceKind, *, now: datetime) -> Due:
-    """What had the spreading time of its class to reach every terminal."""
-    reported_by = now - SPREADING[kind].time
-    newest = select(func.max(DenyChangeRow.number)).where(DenyChangeRow.reported_at <= reported_by)
-    return Due(await session.scalar(newest) or 0, _tariff_due(await releases(session), reported_by))
+async def begin_anew(session: AsyncSession, device: str, *, now: datetime) -> None:
+    """The device was enrolled: what one of that name said before is another's word."""
+    columns = (column.key for column in inspect(DeviceHealthRow).column_attrs)
+    values = dict.fromkeys(columns, None) | {"device": device, "last_contact": now}
+    await session.execute(_upsert(values))
+
+
+async def told(session: AsyncSession, device: str, list_version: int, *, now: datetime) -> None:
+    """The device asked for its parameters and was answered."""
+    values = {"device": device, "last_contact": now, "told_at": now, "told_list": list_version}
+    await session.execute(_upsert(values))
 
 
 async def heard_from(session: AsyncSession, device: str, *, now: datetime) -> None:
@@ -71,23 +72,20 @@ async def heard_from(session: AsyncSession, device: str, *, now: datetime) -> No
 
 async def take_report(session: AsyncSession, device: str, said: DeviceHealth, *, now: datetime) -> None:
     """What the device says of itself takes the place of what it said before."""
-    values = said.model_dump() | {"last_contact": now, "reported_at": now}
-    report = insert(DeviceHealthRow).values(device=device, **values)
-    await session.execute(report.on_conflict_do_update(index_elements=["device"], set_=values))
+    values = said.model_dump() | {"device": device, "last_contact": now, "reported_at": now}
+    await session.execute(_upsert(values))
 
 
-def _tariff_due(published: list[Release], at: datetime) -> int:
-    try:
-        return in_force(published, at).version
-    except NoTariff:
-        return 0
+def _upsert(values: Mapping[str, Any]) -> Insert:
+    statement = insert(DeviceHealthRow).values(values)
+    return statement.on_conflict_do_update(index_elements=["device"], set_=values)
 
 
 def _member(
     row: DeviceRow,
     health: DeviceHealthRow | None,
     by_serial: Mapping[bytes, SamFact],
-    due: Mapping[DeviceKind, Due],
+    published: Sequence[Release],
     now: datetime,
 ) -> Member:
     sam = SamStanding.UNKNOWN if row.sam_serial is None else sam_standing(row.device, by_serial.get(row.sam_serial))
@@ -96,13 +94,14 @@ def _member(
         state=DeviceState(row.state),
         sam=sam,
         last_contact=row.enrolled_at if health is None else health.last_contact,
-        report=None if health is None else _report(health),
+        report=None if health is None else _report(health, row.enrolled_at or now),
     )
     ended = known.state is DeviceState.DECOMMISSIONED
-    return Member(row, known, () if ended else findings(known, due[known.kind], now))
+    return Member(row, known, () if ended else findings(known, published, now))
 
 
-def _report(row: DeviceHealthRow) -> Report | None:
+def _report(row: DeviceHealthRow, enrolled_at: datetime) -> Report | None:
     if row.reported_at is None:
         return None
-    return Report(row.reported_at, DeviceHealth.model_validate({name: getattr(row, name) for name in _SAID}))
+    said = DeviceHealth.model_validate({name: getattr(row, name) for name in _SAID})
+    return Report(row.reported_at, said, row.told_at or enrolled_at, row.told_list or 0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from types import MappingProxyType
 
 from clearing.devices.life import DeviceState
+from clearing.devices.releases import Release, version_at
 from rulebook.deny_list import SPREADING
 from rulebook.messages.devices import DeviceHealth, DeviceKind
 from rulebook.messages.facts import SamFact, SamState
@@ -112,10 +113,13 @@ STILL_BOUND = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What it said last, and when clearing heard it."""
+    """What it said last, and when clearing heard it. ``told_at``: when it asked last for parameters, or was enrolled;
+    ``told_list``: the version of the deny list it was told then (0: none yet)."""
 
     at: datetime
     said: DeviceHealth
+    told_at: datetime
+    told_list: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,40 +133,37 @@ class Known:
     report: Report | None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What every device of a kind ought to work by now: ``list_version`` and ``tariff_version`` are the newest that had
-    time to spread."""
-
-    list_version: int
-    tariff_version: int
-
-
-Rule = Callable[[Known, Due, datetime], bool]
+Rule = Callable[[Known, Sequence[Release], datetime], bool]
 
 
 def _since(known: Known, now: datetime) -> timedelta:
     return timedelta.max if known.last_contact is None else now - known.last_contact
 
 
-def _wrong_clock(known: Known, _: Due, __: datetime) -> bool:
+def _wrong_clock(known: Known, _: Sequence[Release], __: datetime) -> bool:
     drift = None if known.report is None else known.report.said.clock_drift_ms
     return drift is not None and abs(drift) > LIMITS[known.kind].clock_drift // timedelta(milliseconds=1)
 
 
-def _old_lists(known: Known, due: Due, _: datetime) -> bool:
-    if known.report is None:
+def _old_lists(known: Known, published: Sequence[Release], _: datetime) -> bool:
+    """By what it could know when it said so: what came since then is old only of a device that is silent, too."""
+    report = known.report
+    if report is None:
         return False
-    said = known.report.said
-    return bool(said.refusal) or said.list_version < due.list_version or said.tariff_version < due.tariff_version
+    behind = (
+        report.said.list_version < report.told_list,
+        report.said.tariff_version < version_at(published, report.at),
+        report.at - report.told_at > SPREADING[known.kind].time,  # it talks, and does not ask
+    )
+    return bool(report.said.refusal) or any(behind)
 
 
-def _late(known: Known, _: Due, now: datetime) -> bool:
+def _late(known: Known, _: Sequence[Release], now: datetime) -> bool:
     limits = LIMITS[known.kind]
     return limits.late_after < _since(known, now) <= limits.silent_after or unsent(known) > limits.unsent
 
 
-def _little_space(known: Known, _: Due, __: datetime) -> bool:
+def _little_space(known: Known, _: Sequence[Release], __: datetime) -> bool:
     return known.report is not None and known.report.said.free_bytes < LIMITS[known.kind].free_bytes
 
 
@@ -191,11 +192,12 @@ def unsent(known: Known) -> int:
     return 0 if said is None else max(0, said.journal_last - said.journal_uploaded)
 
 
-def findings(known: Known, due: Due, now: datetime) -> tuple[Health, ...]:
-    """All that is wrong with it, the gravest first; ``(OK,)`` where nothing is. Not for a decommissioned device."""
+def findings(known: Known, published: Sequence[Release], now: datetime) -> tuple[Health, ...]:
+    """All that is wrong with it, the gravest first; ``(OK,)`` where nothing is. Not for a decommissioned device.
+    ``published``: every tariff there is."""
     if known.state in _AWAY:
         return (_AWAY[known.state],)
-    return tuple(h for h in Health if h in _AT_WORK and _AT_WORK[h](known, due, now)) or (Health.OK,)
+    return tuple(h for h in Health if h in _AT_WORK and _AT_WORK[h](known, published, now)) or (Health.OK,)
 
 
 def sam_standing(device: str, sam: SamFact | None) -> SamStanding:

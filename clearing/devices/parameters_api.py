@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from backoffice.problems import Refused
 from backoffice.web import Now, ServiceDep
 from clearing.devices.answers import KeysDep, Steward
-from clearing.devices.fleet import fleet
+from clearing.devices.fleet import fleet, told
 from clearing.devices.identity import DeviceDep
 from clearing.devices.life import DeviceState
 from clearing.devices.parts import deny_changes, list_version, tariff_part
@@ -23,8 +23,9 @@ OCTETS = "application/octet-stream"
 async def statement(device: DeviceDep, here: ServiceDep, keys: KeysDep, moment: Now) -> Response:
     """The signed statement for the device that asks (``rulebook.parameters``)."""
     async with here.database.transaction() as session:
-        signed = await statement_for(session, keys, device.device, device.kind, now=moment)
-    return Response(signed, media_type=OCTETS)
+        issued = await statement_for(session, keys, device.device, device.kind, now=moment)
+        await told(session, device.device, issued.statement.deny_list.version, now=moment)
+    return Response(issued.document, media_type=OCTETS)
 
 
 @router.get("/parameters/tariff/{version}")

@@ -53,6 +53,14 @@ def in_force(releases: Sequence[Release], at: datetime) -> Release:
     return max(begun, key=lambda release: release.version)
 
 
+def version_at(releases: Sequence[Release], at: datetime) -> int:
+    """The version in force at ``at``; 0 where nothing is."""
+    try:
+        return in_force(releases, at).version
+    except NoTariff:
+        return 0
+
+
 def coming(releases: Sequence[Release], at: datetime) -> Release | None:
     """The next one to begin after ``at``."""
     later = [release for release in releases if release.effective_from is not None and release.effective_from > at]

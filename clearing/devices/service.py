@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from clearing.devices.fleet import begin_anew
 from clearing.devices.key_change import keys_in_force
 from clearing.devices.life import TWO_PERSONS, DeviceEvent, DeviceState, ImpossibleDeviceEvent, next_state, possible
 from clearing.devices.rules import (
@@ -59,6 +60,7 @@ async def enrol(session: AsyncSession, enrolment: DeviceEnrolment, *, now: datet
         row.terminal_number = enrolment.terminal_number
         row.enrolled_at, row.lost_at = now, None
         row.proposed_event, row.proposed_by = "", None
+        await begin_anew(session, row.device, now=now)
         await _step(session, row, DeviceEvent.ENROL, actor=row.device, now=now)
     keys = await keys_in_force(session)
     return DeviceEnrolled(parameter_keys=[key for key in (keys.signing, keys.announced) if key is not None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,23 +18,28 @@ from rulebook.messages.devices import DeviceKind
 from rulebook.parameters import ListPart, ParameterStatement, TariffPart, pack, seal_statement
 
 
+class Issued(NamedTuple):
+    """``document`` is the ``statement`` with its signature."""
+
+    statement: ParameterStatement
+    document: bytes
+
+
 async def statement_for(
     session: AsyncSession, keys: ParameterKeys, device: str, kind: DeviceKind, *, now: datetime
-) -> bytes:
+) -> Issued:
     """The signed statement of ``now``. Raises ``NoTariff`` and ``KeyMissing``."""
     in_use = await keys_in_force(session)
     statement = stated(device, kind, in_use, await releases(session), await list_part(session), now=now)
-    return seal_statement(statement, lambda message: keys.sign(in_use.signing, message))
+    return Issued(statement, seal_statement(statement, lambda message: keys.sign(in_use.signing, message)))
 
 
 async def package_for(
     session: AsyncSession, keys: ParameterKeys, device: str, kind: DeviceKind, *, now: datetime
 ) -> bytes:
     """The same in one file with all its parts, to be carried to the device."""
-    in_use = await keys_in_force(session)
-    statement = stated(device, kind, in_use, await releases(session), await list_part(session), now=now)
-    parts = [part async for part in _parts(session, statement)]
-    return pack(seal_statement(statement, lambda message: keys.sign(in_use.signing, message)), parts)
+    issued = await statement_for(session, keys, device, kind, now=now)
+    return pack(issued.document, [part async for part in _parts(session, issued.statement)])
 
 
 def stated(

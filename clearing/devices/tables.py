@@ -76,12 +76,15 @@ class DeviceAbsenceRow(Base):
 
 
 class DeviceHealthRow(Base):
-    """What the device said of itself last; ``last_contact`` is of any request it signed."""
+    """What the device said of itself last; ``last_contact`` is of any request it signed. ``told_at`` and ``told_list``: the
+    statement it asked for last, and the deny list's version in it."""
 
     __tablename__ = "device_health"
 
     device: Mapped[str] = mapped_column(primary_key=True)
     last_contact: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    told_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    told_list: Mapped[int | None] = mapped_column(BigInteger)
     reported_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     software_version: Mapped[str | None]
     tariff_version: Mapped[int | None] = mapped_column(BigInteger)

@@ -67,6 +67,8 @@ def _around_a_device() -> None:
         "device_health",
         sa.Column("device", sa.String(), nullable=False),
         sa.Column("last_contact", _MOMENT, nullable=False),
+        sa.Column("told_at", _MOMENT),
+        sa.Column("told_list", sa.BigInteger()),
         sa.Column("reported_at", _MOMENT),
         sa.Column("software_version", sa.String()),
         sa.Column("tariff_version", sa.BigInteger()),

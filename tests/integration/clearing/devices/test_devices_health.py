@@ -88,17 +88,43 @@ async def test_what_it_says_is_judged_by_the_limits(depot: Any, said: dict[str, 
     assert await tiles(depot) == {state: 1}
 
 
-async def test_an_old_list_is_old_only_after_the_time_it_may_take(depot: Any, denied: Any) -> None:
+async def test_a_list_is_old_when_the_device_was_told_of_a_newer_one(depot: Any, denied: Any) -> None:
     bus = await depot.enrolled()
-    await bus.contact()
-    fact = denied(2).model_copy(update={"reported_at": EVENING})
-    depot.house.facts.append(fact)
+    before = await bus.contact()
+    depot.house.facts.append(denied(2))
     await depot.house.pull()
-    depot.at(EVENING + timedelta(minutes=59))
-    assert await tiles(depot) == {"ok": 1}
-    depot.at(EVENING + timedelta(minutes=60))
+    said = WELL.model_copy(update={"list_version": before.parameters.list_version})
+    await bus.report(said)
+    assert await tiles(depot) == {"ok": 1}  # nobody told it yet
+    await asyncio.to_thread(bus.uplink.statement)
+    await bus.report(said)
     assert await tiles(depot) == {"old_lists": 1}
     await bus.contact()
+    assert await tiles(depot) == {"ok": 1}
+
+
+async def test_a_device_that_talks_and_does_not_ask_is_found(depot: Any) -> None:
+    bus = await depot.enrolled()
+    kept = await bus.contact()
+    for minutes, state in ((60, "ok"), (61, "old_lists")):
+        depot.at(EVENING + timedelta(minutes=minutes))
+        await bus.report(WELL.model_copy(update={"list_version": kept.parameters.list_version}))
+        assert await tiles(depot) == {state: 1}
+
+
+async def test_a_device_enrolled_anew_is_not_what_it_was(depot: Any) -> None:
+    bus = await depot.enrolled()
+    bus.clock_ahead_s = 10**4
+    await bus.contact()
+    await depot.post("wang", "/devices/BUS-A-0001/loss")
+    assert await tiles(depot) == {"lost": 1}
+    depot.at(EVENING + 90 * HOUR)
+    await depot.post("wang", "/devices/BUS-A-0001/proposal", event="return", note="x")
+    code = (await depot.post("li", "/devices/BUS-A-0001/approval")).json()["code"]
+    assert await tiles(depot) == {"awaited": 1}
+    again = depot.terminal("BUS-A-0001", seed=1)
+    again.line.now = EVENING + 90 * HOUR
+    await again.enrol(code, depot.town)
     assert await tiles(depot) == {"ok": 1}
 
 

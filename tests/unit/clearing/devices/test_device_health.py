@@ -14,7 +14,6 @@ from clearing.devices.health import (
     SAM_WORDS,
     STILL_BOUND,
     WORDS,
-    Due,
     Health,
     Known,
     Report,
@@ -26,12 +25,13 @@ from clearing.devices.health import (
     unsent,
 )
 from clearing.devices.life import DeviceState
+from clearing.devices.releases import Release
 from rulebook.deny_list import SPREADING
 from rulebook.messages.devices import DeviceHealth, DeviceKind
 from rulebook.messages.facts import SamFact, SamState
 
 NOW = datetime(2026, 9, 15, 12, tzinfo=UTC)
-DUE = Due(list_version=7, tariff_version=2)
+PUBLISHED = [Release(1, bytes(32), None), Release(2, bytes(32), NOW - timedelta(hours=1))]
 WELL = DeviceHealth(
     software_version="1",
     tariff_version=2,
@@ -45,7 +45,7 @@ WELL = DeviceHealth(
 
 
 def known(kind: DeviceKind = DeviceKind.GATE, state: DeviceState = DeviceState.ENROLLED, **said: Any) -> Known:
-    report = Report(NOW, WELL.model_copy(update=said))
+    report = Report(NOW, WELL.model_copy(update=said), told_at=NOW, told_list=7)
     return Known(kind, state, SamStanding.BOUND, NOW, report)
 
 
@@ -73,8 +73,8 @@ def test_at_every_limit_it_is_well_and_beyond_it_is_not(kind: DeviceKind) -> Non
         ),
     ]
     for well, not_well, finding in table:
-        assert findings(well, DUE, NOW) == (Health.OK,)
-        assert findings(not_well, DUE, NOW) == (finding,)
+        assert findings(well, PUBLISHED, NOW) == (Health.OK,)
+        assert findings(not_well, PUBLISHED, NOW) == (finding,)
 
 
 @pytest.mark.parametrize("kind", DeviceKind)
@@ -82,14 +82,31 @@ def test_silence_is_called_so_no_later_than_the_device_stops_taking_cards(kind: 
     limits = LIMITS[kind]
     assert limits.late_after < limits.silent_after <= SPREADING[kind].list_limit
     silent = replace(known(kind), last_contact=NOW - limits.silent_after - timedelta(seconds=1))
-    assert findings(silent, DUE, NOW) == (Health.SILENT,)
-    assert findings(replace(silent, last_contact=NOW - limits.silent_after), DUE, NOW) == (Health.LATE,)
+    assert findings(silent, PUBLISHED, NOW) == (Health.SILENT,)
+    assert findings(replace(silent, last_contact=NOW - limits.silent_after), PUBLISHED, NOW) == (Health.LATE,)
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_a_device_that_talks_and_does_not_ask_works_by_old_lists(kind: DeviceKind) -> None:
+    time = SPREADING[kind].time
+    report = Report(NOW, WELL, told_at=NOW - time, told_list=7)
+    assert findings(replace(known(kind), report=report), PUBLISHED, NOW) == (Health.OK,)
+    report = replace(report, told_at=NOW - time - timedelta(microseconds=1))
+    assert findings(replace(known(kind), report=report), PUBLISHED, NOW) == (Health.OLD_LISTS,)
+
+
+def test_what_came_after_its_last_word_is_not_old_of_a_device_that_rests() -> None:
+    """A bus in its depot at night is not at fault for the tariff that begins then, nor for the cards reported since."""
+    resting = Report(
+        NOW - timedelta(hours=2), WELL.model_copy(update={"tariff_version": 1}), NOW - timedelta(hours=2), 7
+    )
+    assert findings(replace(known(), report=resting, last_contact=resting.at), PUBLISHED, NOW) == (Health.OK,)
 
 
 def test_the_gravest_comes_first_and_nothing_is_left_out() -> None:
     worst = known(clock_drift_ms=10**7, list_version=0, free_bytes=0, journal_last=10**6, journal_uploaded=0)
     worst = replace(worst, sam=SamStanding.LOST, last_contact=None)
-    assert findings(worst, DUE, NOW) == (
+    assert findings(worst, PUBLISHED, NOW) == (
         Health.BLOCKED,
         Health.WRONG_CLOCK,
         Health.SILENT,
@@ -108,12 +125,12 @@ def test_the_gravest_comes_first_and_nothing_is_left_out() -> None:
     ],
 )
 def test_of_a_device_that_is_not_at_work_only_that_is_said(state: DeviceState, health: Health) -> None:
-    assert findings(known(state=state, clock_drift_ms=10**7), DUE, NOW) == (health,)
+    assert findings(known(state=state, clock_drift_ms=10**7), PUBLISHED, NOW) == (health,)
 
 
 def test_a_device_that_has_said_nothing_yet_is_well_while_its_enrolment_is_fresh() -> None:
     quiet = replace(known(), report=None)
-    assert findings(quiet, DUE, NOW) == (Health.OK,)
+    assert findings(quiet, PUBLISHED, NOW) == (Health.OK,)
     assert unsent(quiet) == 0
 
 
