@@ -16,6 +16,7 @@ from clearing.exchange.booking import Item
 from clearing.exchange.messages import DisputeCode, MessageKind
 from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState
 from clearing.exchange.tables import ItemRow, MessageRow, PackageRow, PackedWindowRow
+from clearing.intake.rules import Range, of_numbers
 from clearing.verification.context import TransactionId
 
 AT_ONCE = 10_000
@@ -128,6 +129,15 @@ async def proven(session: AsyncSession, ids: Collection[TransactionId]) -> set[T
     """Those of ``ids`` that another city has claimed and its card's TAC has proven."""
     rows = await _of_transactions(session, ids, Direction.IN)
     return {transaction_of(row) for row in rows if row.proven}
+
+
+async def sequences_elsewhere(session: AsyncSession, serials: Collection[str]) -> dict[str, tuple[Range, ...]]:
+    """Off-line sequences of our cards that were used in other cities and have come from there, of each card of ``serials``
+    (hexadecimal, capitals)."""
+    wanted = [bytes.fromhex(serial) for serial in sorted(serials)]
+    found = select(ItemRow.serial, func.array_agg(ItemRow.sequence)).where(ItemRow.proven, ItemRow.serial.in_(wanted))
+    rows = await session.execute(found.group_by(ItemRow.serial))
+    return {serial.hex().upper(): of_numbers(sequences) for serial, sequences in rows}
 
 
 async def claimed(session: AsyncSession, ids: Collection[TransactionId]) -> set[tuple[TransactionId, bytes]]:

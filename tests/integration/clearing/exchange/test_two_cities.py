@@ -10,6 +10,7 @@ import pytest
 
 from clearing.exchange.codec import encode
 from clearing.exchange.messages import DisputeCode, Verdict
+from clearing.exchange.queries import sequences_elsewhere
 from clearing.facts.rules import DenyChange, deny_list_of
 from rulebook.calendar import BUSINESS_ZONE
 from simulator.city.neighbour import ISSUER, NAME
@@ -206,6 +207,9 @@ async def test_what_our_cards_paid_there_is_owed_to_the_other_city(cities: Any) 
     assert result.disputed == {3: DisputeCode.VERIFICATION_FAILED}
     assert await cities.moved(before) == {"value-on-cards": -400, OTHER: 400}
     assert cities.office.owed_minor == 400
+    async with cities.house.database.reading() as session:
+        used = await sequences_elsewhere(session, ["03109910000000000001", "03109910000000000002"])
+    assert used == {"03109910000000000001": ((3, 3),), "03109910000000000002": ((5, 5),)}
 
 
 async def test_a_ride_there_is_paid_once_for_ever(cities: Any) -> None:
