@@ -157,5 +157,5 @@ def _counters(card: NDArray[np.void], purse: Numbers, last: Numbers, load: bool)
         "highest": last.astype(COUNTER["highest"]),
         "window": np.full(len(last), EVERY_BIT, dtype=COUNTER["window"]),
         "next": (last + 1).astype(COUNTER["next"]),
-        "inside": np.full(len(last), -1, dtype=COUNTER["inside"]),
+        "inside": np.full(len(last), NO_SEQUENCE, dtype=COUNTER["inside"]),
     }

@@ -31,6 +31,7 @@ from clearing.opening.rules import (
     read_opening,
 )
 from clearing.verification.context import TransactionId
+from rulebook.record import Event
 
 OURS = bytes.fromhex("01991000FFFFFFFF")
 HEADER = "issuer,serial,product,purse,last_offline,last_online,balance_minor,deposit_minor"
@@ -362,7 +363,10 @@ def test_a_window_goes_on_from_the_counters() -> None:
     for sequence, missing in ((11, []), (13, [(11, 12)])):
         key = keys_of(name, np.array([2]), np.array([False]), np.array([sequence]))
         yes = np.array([True])
-        after, gaps = advanced(opening_counters(cards), key, name, yes, yes)
+        after, gaps, unfinished = advanced(
+            opening_counters(cards), key, name, yes, yes, np.array([Event.RIDE], dtype=np.int8)
+        )
+        assert unfinished == []
         assert [(gap.first, gap.last) for gap in gaps] == missing
         assert seen(after, key, name).all()
 
