@@ -19,22 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from day import inputs_of, make, vault
+from day import Cards, inputs_of, make, vault
 
 from clearing.apportionment.agreement import Agreements
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.fares import Fare
 from clearing.day.model import DayInputs, Journals, Stretch
 from clearing.day.run import DayResult, Workshop
-from clearing.fare_checks.rules import reprice
+from clearing.fare_checks.rules import NotPriceable, reprice
 from clearing.reports.last_use import last_use
 from clearing.restatement.differences import Corrections
 from clearing.restatement.entries import Bookkeeping
 from clearing.restatement.rides import ClearedFile, WindowFacts
 from clearing.restatement.rules import Correction, as_cleared, changes, restated
 from clearing.restatement.workshop import Restated, RestatementInputs, RestatementWorkshop
-from rulebook.record import Record
-from rulebook.tariff import load_tariff
+from rulebook.record import Event, Record
+from rulebook.tariff import RiderClass, load_tariff
 from rulebook.tariff.demonstration import demonstration_document
 from simulator.city.places import DAY
 
@@ -74,20 +74,29 @@ def restatement_of(day: DayInputs, result: DayResult, results: Path) -> Restatem
 def one_by_one(inputs: RestatementInputs) -> tuple[int, float, Counter[Any]]:
     """Rides, seconds, and fen by operator and kind, of the first file."""
     journals = Journals(stretch for stretches in inputs.journals.values() for stretch in stretches)
-    rows = [row for row in pq.read_table(inputs.files[0].path).to_pylist() if row["settled"] and not row["load"]]
-    rows = [row for row in rows if row["event"] in (1, 3)]
+    facts = inputs.windows[1]
+    assert isinstance(facts.register, Cards)
+    known = facts.register.known()
+    rows = pq.read_table(inputs.files[0].path).to_pylist()
+    rows = [row for row in rows if row["settled"] and not row["load"] and row["event"] in (Event.RIDE, Event.EXIT)]
     found: Counter[Any] = Counter()
     begun = time.perf_counter()
     for row in rows:
-        record = Record.decode(journals.raw(row["device"], row["sequence"]))
-        original, right = (
-            Fare.of(reprice(replace(record, tariff_version=version), inputs.tariffs)) for version in (1, 2)
-        )
-        before = as_cleared(row["amount"], original, granted=True)
-        after = restated(before, right, granted=True, borne_by="card-company")
+        inputs_at = (row["intent_device"], row["intent_sequence"]) if row["intent_device"] else None
+        record = Record.decode(journals.raw(*(inputs_at or (row["device"], row["sequence"]))))
+        granted = known[record.issuer, record.serial].rider_class == RiderClass.of_code(record.card_class)
+        before = as_cleared(row["amount"], fare(record, 1, inputs), granted=granted)
+        after = restated(before, fare(record, 2, inputs), granted=granted, borne_by="card-company")
         for (kind, _), minor in changes(before, after).items():
-            found[inputs.windows[1].operators[record.device], kind] += minor
+            found[facts.operators[record.device], kind] += minor
     return len(rows), time.perf_counter() - begun, found
+
+
+def fare(record: Record, version: int, inputs: RestatementInputs) -> Fare | None:
+    try:
+        return Fare.of(reprice(replace(record, tariff_version=version), inputs.tariffs))
+    except NotPriceable:
+        return None
 
 
 def in_columns(inputs: RestatementInputs, folder: Path) -> tuple[Restated, float, Counter[Any]]:
