@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from fastapi import APIRouter, Request
 
 from backoffice.problems import Refused
 from backoffice.web import Now, ServiceDep
+from clearing.devices.key_change import keys_in_force
+from clearing.devices.parameter_keys import keys_in
 from clearing.files import FilesDep
 from clearing.intake.service import Conflict
 from clearing.intake.sets import Answer, Faults, take_batches
 from clearing.settlement.queries import open_window
 from rulebook.batch import MalformedBatch, unbundle
 from rulebook.batch.batch import SIGNATURE_LENGTH
-from rulebook.messages.batches import BatchAnswer, BatchAnswers
+from rulebook.messages.batches import BatchAnswer, BatchAnswers, signed_receipt
 from rulebook.messages.problems import Problem
 
 LARGEST_BUNDLE = 64 * 1024 * 1024
@@ -27,12 +30,16 @@ router = APIRouter(tags=["intake"])
 @router.post("/batches/collected", response_model_exclude_none=True)
 async def take(request: Request, here: ServiceDep, files: FilesDep, moment: Now) -> BatchAnswers:
     """The content is ``rulebook.batch.bundle``. Nobody signs the request: every batch is signed by its device, and who brings
-    it can neither change it nor bring it twice. Each is taken or refused by itself."""
+    it can neither change it nor bring it twice. Each is taken or refused by itself; its receipt is signed, for it is carried
+    back."""
     batches = _unbundled(await _content(request))
     async with here.database.transaction() as session:
         window = await open_window(session)
         answers = await take_batches(session, files.raw, batches, window=window, now=moment)
-    return BatchAnswers(answers=[_said(raw, answer) for raw, answer in zip(batches, answers, strict=True)])
+        key = (await keys_in_force(session)).signing
+    sign = partial(keys_in(here.settings.data_folder).sign, key)
+    said = [_said(raw, answer, key.number, sign) for raw, answer in zip(batches, answers, strict=True)]
+    return BatchAnswers(answers=said)
 
 
 async def _content(request: Request) -> bytes:
@@ -56,7 +63,7 @@ def _unbundled(content: bytes) -> list[bytes]:
         ) from error
 
 
-def _said(raw: bytes, answer: Answer) -> BatchAnswer:
+def _said(raw: bytes, answer: Answer, key: int, sign: Callable[[bytes], bytes]) -> BatchAnswer:
     content_hash = hashlib.sha256(raw[:-SIGNATURE_LENGTH]).digest()
     match answer:
         case Conflict(faults):
@@ -64,7 +71,7 @@ def _said(raw: bytes, answer: Answer) -> BatchAnswer:
         case Faults(faults):
             problem = _problem(422, "The batch is refused whole", "malformed_batch", faults)
         case _:
-            return BatchAnswer(content_hash=content_hash, receipt=answer)
+            return BatchAnswer(content_hash=content_hash, receipt=signed_receipt(answer, key, sign))
     return BatchAnswer(content_hash=content_hash, problem=problem)
 
 

@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from card_os.wire.dialogue import HostSilent
 from rulebook.batch import bundle
-from rulebook.messages.batches import BatchAnswer, BatchAnswers
-from rulebook.messages.devices import BatchReceipt
+from rulebook.messages.batches import BatchAnswer, BatchAnswers, SignedReceipt
 from rulebook.messages.medical import parse, to_wire
 from rulebook.messages.problems import Problem
 from terminals.depot.carried import BATCH, RECEIPT, Carried, carried, leave
@@ -51,14 +50,15 @@ class Depot:
             each.mkdir(parents=True, exist_ok=True)
 
     def visit(self, link: Path) -> int:
-        """A bus is here, ``link`` is what it brought: take its batches, leave the receipts there are; how many were new."""
+        """A bus is here, ``link`` is what it brought: take its batches, leave the receipts there are; how many were new. A bus
+        that left a batch again beside its receipt does not trust that one (clearing's key has changed, say): the batch is
+        forwarded once more, for a new one."""
         new = 0
         for one in carried(link):
             receipt = self._receipts / f"{one.name}{RECEIPT}"
-            if receipt.exists():
-                leave(link / receipt.name, receipt.read_bytes())
-            else:
-                new += leave(self._batches / f"{one.name}{BATCH}", one.raw)
+            if receipt.exists() and leave(link / receipt.name, receipt.read_bytes()):
+                continue
+            new += leave(self._batches / f"{one.name}{BATCH}", one.raw)
         return new
 
     def waiting(self) -> tuple[Carried, ...]:
@@ -111,15 +111,13 @@ def _sent(some: Sequence[Carried], base_url: str, client: httpx.Client) -> list[
     return answers
 
 
-def _receipt(one: Carried, answer: BatchAnswer) -> BatchReceipt:
-    receipt = answer.receipt
-    if receipt is None or (receipt.device, receipt.number, receipt.content_hash) != (
-        one.device,
-        one.number,
-        one.content_hash,
-    ):
-        raise HostSilent(f"the answer for batch {one.number} of {one.device} is no receipt for it")
-    return receipt
+def _receipt(one: Carried, answer: BatchAnswer) -> SignedReceipt:
+    """For the bus to judge; here only that it is for this batch."""
+    if answer.receipt is not None:
+        said = answer.receipt.receipt
+        if (said.device, said.number, said.content_hash) == (one.device, one.number, one.content_hash):
+            return answer.receipt
+    raise HostSilent(f"the answer for batch {one.number} of {one.device} is no receipt for it")
 
 
 def _problem(response: httpx.Response) -> Problem:

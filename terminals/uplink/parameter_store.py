@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from card_os.wire.dialogue import HostSilent
-from rulebook.messages.devices import DeviceEnrolled, Parameters
+from rulebook.messages.devices import DeviceEnrolled, ParameterKey, Parameters
 from rulebook.messages.medical import parse, to_wire
 from rulebook.parameters import ListPart, MalformedPackage, ParameterStatement, TariffPart, assembled, unpack
 from terminals.uplink.durable import write_whole
@@ -80,6 +80,11 @@ class ParameterStore:
         self._folder = folder / _FOLDER
         self._device = device
         self._read = _Read()
+
+    @property
+    def trusted_keys(self) -> tuple[ParameterKey, ...]:
+        """Clearing's, as far as the device has been told. Raises ``NoParameters``."""
+        return self._trust().keys
 
     def pin(self, enrolled: DeviceEnrolled) -> None:
         """Trust these keys from now on, and nothing that was told before. Raises ``OSError``."""

@@ -18,16 +18,21 @@ from backoffice.database import Database
 from backoffice.settings import Settings
 from backoffice.web import Service, create_service_app
 from clearing.base import accounts
+from clearing.devices.key_change import ensure_key
+from clearing.devices.parameter_keys import keys_in
 from clearing.devices.tables import DeviceRow
 from clearing.files import Files
 from clearing.intake import collected
 from clearing.intake.tables import BatchRow
 from clearing.settlement.queries import ensure_open
 from rulebook.batch import bundle, seal
-from rulebook.messages.batches import BatchAnswers
+from rulebook.messages.batches import BatchAnswer, BatchAnswers
+from rulebook.messages.devices import BatchReceipt
 from rulebook.record import Event, Kind, Record
 
 NOW = datetime(2026, 9, 15, tzinfo=UTC)
+CITY_SEED = 7
+KEY = Ed25519PrivateKey.from_private_bytes(f"TEST-PARAMETER-KEY-{CITY_SEED:013}".encode())
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b"-")) for name in ("BUS-1", "BUS-2")}
 
 
@@ -71,6 +76,9 @@ async def client(clearing_database: Database, tmp_path: Path) -> AsyncIterator[h
     app.include_router(collected.router)
     async with clearing_database.transaction() as session:
         await ensure_open(session, now=NOW)
+        keys = keys_in(tmp_path)
+        keys.make_test_key(CITY_SEED)
+        await ensure_key(session, keys, now=NOW)
         for name, key in KEYS.items():
             session.add(
                 DeviceRow(
@@ -98,10 +106,14 @@ async def _brought(client: httpx.AsyncClient, *batches: bytes) -> list[tuple[str
     assert response.status_code == 200, response.text
     answers = BatchAnswers.model_validate_json(response.content).answers
     assert [answer.content_hash for answer in answers] == [hashlib.sha256(raw[:-64]).digest() for raw in batches]
-    return [
-        (answer.problem.reason, None) if answer.problem else ("", answer.receipt.repeated if answer.receipt else None)
-        for answer in answers
-    ]
+    return [(answer.problem.reason, None) if answer.problem else ("", _trusted(answer).repeated) for answer in answers]
+
+
+def _trusted(answer: BatchAnswer) -> BatchReceipt:
+    assert answer.receipt is not None
+    assert answer.receipt.key == 1
+    KEY.public_key().verify(answer.receipt.signature, answer.receipt.signed_bytes())
+    return answer.receipt.receipt
 
 
 async def test_batches_of_many_devices_are_taken_each_with_its_receipt(

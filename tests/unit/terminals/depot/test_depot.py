@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from card_os.wire.dialogue import HostSilent
 from rulebook.batch import unbundle, unseal
-from rulebook.messages.batches import BatchAnswer, BatchAnswers
-from rulebook.messages.devices import BatchReceipt
+from rulebook.messages.batches import BatchAnswer, BatchAnswers, signed_receipt
+from rulebook.messages.devices import BatchReceipt, ParameterKey
 from rulebook.messages.medical import to_wire
 from rulebook.messages.problems import Problem
 from rulebook.record import Event, Kind, Outcome, Record
@@ -26,6 +26,9 @@ from terminals.uplink import DeviceKey, HostRefused
 from terminals.uplink import durable as disk
 
 BASE = "http://clearing.test"
+KEYS = {number: Ed25519PrivateKey.from_private_bytes(f"TEST-PARAMETER-KEY-{number:013}".encode()) for number in (1, 2)}
+PUBLIC = {n: ParameterKey(number=n, public=key.public_key().public_bytes_raw()) for n, key in KEYS.items()}
+TRUSTED = [PUBLIC[1]]
 RECORD = Record(
     kind=Kind.OUTCOME,
     event=Event.RIDE,
@@ -78,6 +81,7 @@ class Clearing:
     def __init__(self, *buses: Bus) -> None:
         self.keys = {bus.name: bus.key.public for bus in buses}
         self.taken: dict[tuple[str, int], bytes] = {}
+        self.key = 1
         self.answer: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -100,7 +104,7 @@ class Clearing:
         repeated = id_ in self.taken
         assert self.taken.setdefault(id_, raw) == raw
         receipt = BatchReceipt(device=header.device, number=header.number, content_hash=content_hash, repeated=repeated)
-        return BatchAnswer(content_hash=content_hash, receipt=receipt)
+        return BatchAnswer(content_hash=content_hash, receipt=signed_receipt(receipt, self.key, KEYS[self.key].sign))
 
     def client(self) -> httpx.Client:
         return httpx.Client(transport=httpx.MockTransport(self))
@@ -129,12 +133,12 @@ def depot(tmp_path: Path) -> Depot:
 def test_a_batch_is_uploaded_for_the_bus_at_its_next_visit_and_not_before(bus: Bus, link: Path, depot: Depot) -> None:
     clearing = Clearing(bus)
     bus.tap(3)
-    assert exchange(bus.journal, bus.key, link) == 0
+    assert exchange(bus.journal, bus.key, link, TRUSTED) == 0
     assert depot.visit(link) == 1
     assert depot.forward(BASE, clearing.client()).accepted == 1
-    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (0, 0)
+    assert (exchange(bus.journal, bus.key, link, TRUSTED), bus.uploaded) == (0, 0)
     assert depot.visit(link) == 0
-    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (1, 3)
+    assert (exchange(bus.journal, bus.key, link, TRUSTED), bus.uploaded) == (1, 3)
     assert clearing.records_of(bus) == [1, 2, 3]
     assert list(link.iterdir()) == []
     assert depot.waiting() == ()
@@ -143,7 +147,7 @@ def test_a_batch_is_uploaded_for_the_bus_at_its_next_visit_and_not_before(bus: B
 def test_the_depot_forwards_what_the_device_signed_unchanged(bus: Bus, link: Path, depot: Depot) -> None:
     clearing = Clearing(bus)
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     depot.forward(BASE, clearing.client())
     (waiting,) = bus.journal.waiting_batches(bus.name, bus.key.sign)
@@ -157,7 +161,7 @@ def test_many_batches_go_in_several_requests(
     clearing, requests = Clearing(bus), []
     clearing.answer = lambda request: requests.append(len(request.content))
     bus.tap(2500)
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     assert depot.forward(BASE, clearing.client()).accepted == 3
     assert len(requests) == 3
@@ -171,12 +175,12 @@ def test_several_batches_and_buses_share_a_link_and_go_in_order(
     clearing = Clearing(bus, other)
     for each, taps in ((bus, 2002), (other, 2)):
         each.tap(taps)
-        exchange(each.journal, each.key, link)
+        exchange(each.journal, each.key, link, TRUSTED)
     assert depot.visit(link) == 4
     depot.forward(BASE, clearing.client())
     assert list(clearing.taken) == [("BUS-A-0001", 1), ("BUS-A-0001", 2), ("BUS-A-0001", 3), ("BUS-A-0002", 1)]
     depot.visit(link)
-    assert (exchange(bus.journal, bus.key, link), exchange(other.journal, other.key, link)) == (3, 1)
+    assert (exchange(bus.journal, bus.key, link, TRUSTED), exchange(other.journal, other.key, link, TRUSTED)) == (3, 1)
     assert clearing.records_of(bus) == list(range(1, 2003))
 
 
@@ -184,11 +188,11 @@ def test_new_taps_go_into_new_batches(bus: Bus, link: Path, depot: Depot) -> Non
     clearing = Clearing(bus)
     for _ in range(3):
         bus.tap(2)
-        exchange(bus.journal, bus.key, link)
+        exchange(bus.journal, bus.key, link, TRUSTED)
         depot.visit(link)
         depot.forward(BASE, clearing.client())
     depot.visit(link)
-    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (2, 6)
+    assert (exchange(bus.journal, bus.key, link, TRUSTED), bus.uploaded) == (2, 6)
     assert clearing.records_of(bus) == [1, 2, 3, 4, 5, 6]
 
 
@@ -199,36 +203,50 @@ def test_new_taps_go_into_new_batches(bus: Bus, link: Path, depot: Depot) -> Non
         lambda receipt: receipt[:-5],
         lambda receipt: receipt.replace(b'"number":1', b'"number":2'),
         lambda receipt: receipt.replace(b"BUS-A-0001", b"BUS-A-0002"),
-        lambda receipt: receipt.replace(hashlib.sha256(b"").hexdigest().upper().encode()[:2], b"00"),
+        lambda receipt: receipt.replace(b'"key":1', b'"key":2'),
+        lambda receipt: receipt[:-10] + b"00000000" + receipt[-2:],
     ],
-    ids=["empty", "torn", "other number", "other device", "content"],
+    ids=["empty", "torn", "other number", "other device", "other key", "signature"],
 )
 def test_a_receipt_that_is_not_for_this_batch_is_none(
     bus: Bus, link: Path, depot: Depot, spoil: Callable[[bytes], bytes]
 ) -> None:
     clearing = Clearing(bus)
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     depot.forward(BASE, clearing.client())
     depot.visit(link)
     (path,) = link.glob("*.receipt")
-    receipt = path.read_bytes()
-    spoiled = spoil(receipt)
-    if spoiled == receipt:
-        spoiled = receipt.replace(receipt[-20:-10], b"0" * 10)
+    spoiled = spoil(path.read_bytes())
+    assert spoiled != path.read_bytes()
     path.write_bytes(spoiled)
-    assert (exchange(bus.journal, bus.key, link), bus.uploaded) == (0, 0)
+    assert (exchange(bus.journal, bus.key, link, TRUSTED), bus.uploaded) == (0, 0)
+
+
+def test_after_a_change_of_clearings_key_a_new_receipt_is_fetched(bus: Bus, link: Path, depot: Depot) -> None:
+    clearing = Clearing(bus)
+    bus.tap()
+    exchange(bus.journal, bus.key, link, TRUSTED)
+    depot.visit(link)
+    depot.forward(BASE, clearing.client())
+    depot.visit(link)
+    assert exchange(bus.journal, bus.key, link, [PUBLIC[2]]) == 0
+    clearing.key = 2
+    assert depot.visit(link) == 1
+    depot.forward(BASE, clearing.client())
+    depot.visit(link)
+    assert exchange(bus.journal, bus.key, link, [PUBLIC[2]]) == 1
 
 
 def test_a_torn_batch_is_not_taken_and_the_bus_leaves_it_again(bus: Bus, link: Path, depot: Depot) -> None:
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     (path,) = link.glob("*.batch")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     assert depot.visit(link) == 0
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     assert path.read_bytes() == whole
     assert depot.visit(link) == 1
 
@@ -236,12 +254,12 @@ def test_a_torn_batch_is_not_taken_and_the_bus_leaves_it_again(bus: Bus, link: P
 def test_a_damaged_signature_is_put_right_at_the_next_visit(bus: Bus, link: Path, depot: Depot) -> None:
     """The file's name holds the batch alone."""
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     (path,) = link.glob("*.batch")
     whole = path.read_bytes()
     path.write_bytes(whole[:-4] + bytes(4))
     depot.visit(link)
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     assert depot.forward(BASE, Clearing(bus).client()).accepted == 1
 
@@ -274,7 +292,7 @@ def test_an_answer_that_is_none_is_silence(
 
     clearing.answer = spoiled
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     with pytest.raises(HostSilent):
         depot.forward(BASE, clearing.client())
@@ -285,7 +303,7 @@ def test_a_bundle_that_clearing_does_not_take_is_refused_and_waits(bus: Bus, lin
     clearing = Clearing(bus)
     clearing.answer = lambda _: httpx.Response(413, json={"title": "The bundle is too large", "status": 413})
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     with pytest.raises(HostRefused, match="413"):
         depot.forward(BASE, clearing.client())
@@ -303,7 +321,7 @@ def test_while_clearing_is_silent_everything_waits(bus: Bus, link: Path, depot: 
 
     clearing.answer = spoiled
     bus.tap()
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     depot.visit(link)
     with pytest.raises(HostSilent):
         depot.forward(BASE, clearing.client())
@@ -320,7 +338,7 @@ def test_a_refused_batch_holds_nobody_up_and_is_offered_again(
     key = clearing.keys.pop(bus.name)
     for each in (bus, other):
         each.tap()
-        exchange(each.journal, each.key, link)
+        exchange(each.journal, each.key, link, TRUSTED)
     depot.visit(link)
     found = depot.forward(BASE, clearing.client())
     assert (found.accepted, [(r.device, r.problem.status) for r in found.refused]) == (1, [("BUS-A-0001", 422)])
@@ -366,7 +384,7 @@ def _day(bus: Bus, link: Path, tmp_path: Path, clearing: Clearing) -> Iterator[C
     """Two visits with a forwarding between them, step by step, each part started anew."""
     for _ in range(2):
         yield bus.started
-        yield lambda: exchange(bus.journal, bus.key, link)
+        yield lambda: exchange(bus.journal, bus.key, link, TRUSTED)
         yield lambda: Depot(tmp_path / "depot").visit(link)
         yield lambda: Depot(tmp_path / "depot").forward(BASE, clearing.client())
         yield lambda: Depot(tmp_path / "depot").visit(link)
@@ -386,7 +404,7 @@ def test_nothing_is_lost_or_told_too_early_wherever_the_plug_is_pulled(
         except PlugPulled:
             step()
         assert bus.uploaded <= len(clearing.records_of(bus))
-    exchange(bus.journal, bus.key, link)
+    exchange(bus.journal, bus.key, link, TRUSTED)
     assert clearing.records_of(bus) == list(range(1, 1003))
     assert bus.uploaded == 1002
     assert list(link.iterdir()) == []
