@@ -35,6 +35,7 @@ from clearing.exchange import pages as exchange_pages
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.gaps import pages as gap_pages
+from clearing.gaps.service import follow_deadlines
 from clearing.history import api as card_history
 from clearing.intake import api as intake
 from clearing.intake import collected
@@ -219,6 +220,7 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                 if items := await pull(session, issuing):
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
+                await follow_deadlines(session, now=service.clock.now())
                 await escalate(session, now=service.clock.now())
         except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
