@@ -12,7 +12,7 @@ from clearing.exchange.keys import CentreKeyDep
 from clearing.exchange.messages import MessageKind
 from clearing.exchange.queries import Direction
 from clearing.exchange.rules import DISPUTES, ItemState
-from clearing.exchange.views import DIRECTIONS, ITEMS, KINDS, STATES, missing, package_view
+from clearing.exchange.views import DIRECTIONS, ITEMS, KINDS, STATES, package_view
 from clearing.participants.service import city
 from rulebook.calendar import BUSINESS_ZONE
 
@@ -31,7 +31,7 @@ async def exchange(request: Request, _: StaffDep, here: ServiceDep, key: CentreK
         }
         partners = of.exchange.partners if of.exchange else ()
         gaps = {
-            (each.participant, kind): missing(await queries.numbers(session, Direction.IN, each.participant, kind))
+            (each.participant, kind): await queries.missing(session, each.participant, kind)
             for each in partners
             for kind in (MessageKind.PACKAGE, MessageKind.DISPUTE)
         }

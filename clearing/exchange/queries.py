@@ -17,6 +17,7 @@ from clearing.exchange.messages import DisputeCode, MessageKind
 from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState
 from clearing.exchange.tables import ItemRow, MessageRow, PackageRow, PackedWindowRow
 from clearing.intake.rules import Range, of_numbers
+from clearing.intake.rules import missing as gaps_in
 from clearing.verification.context import TransactionId
 
 AT_ONCE = 10_000
@@ -71,6 +72,11 @@ async def numbers(session: AsyncSession, direction: Direction, partner: str, kin
         MessageRow.direction == direction, MessageRow.partner == partner, MessageRow.kind == kind
     )
     return list(await session.scalars(found.order_by(MessageRow.number)))
+
+
+async def missing(session: AsyncSession, partner: str, kind: MessageKind) -> tuple[Range, ...]:
+    """Numbers below the newest one that have not come from ``partner``, who counts without gaps."""
+    return gaps_in(of_numbers(await numbers(session, Direction.IN, partner, kind)))
 
 
 async def last_number(session: AsyncSession, direction: Direction, partner: str, kind: MessageKind) -> int:

@@ -178,13 +178,17 @@ async def take_answer(
 async def take_rulings(session: AsyncSession, partner: Partner, result: DisputeResult, *, now: datetime) -> None:
     """What the other city's people said of disputed claims: paid ones are posted and their cases closed; a bad debt's case
     stays until two of ours have said who bears it. Raises ``Refused`` with every fault."""
-    every = await queries.disputed(session, Direction.OUT, partner.participant)
-    waiting_rows = {(row.package, row.number): row for row in every}
-    if faults := [fault for ruling in result.rulings for fault in _faults(ruling, waiting_rows)]:
+    packages = sorted({ruling.package for ruling in result.rulings})
+    rows = {
+        (row.package, row.number): row
+        for number in packages
+        for row in await queries.item_rows(session, Direction.OUT, partner.participant, number, locked=True)
+    }
+    if faults := [fault for ruling in result.rulings for fault in _faults(ruling, rows)]:
         raise Refused(422, "The rulings do not fit", reason="ruling_differs", errors=_errors(faults))
     paid: list[Item] = []
     for ruling in result.rulings:
-        row = waiting_rows[ruling.package, ruling.transaction]
+        row = rows[ruling.package, ruling.transaction]
         row.state = ItemState.PAID if ruling.verdict is Verdict.PAY else ItemState.REFUSED
         row.ruled_in = result.number
         if ruling.verdict is Verdict.PAY:
@@ -195,23 +199,24 @@ async def take_rulings(session: AsyncSession, partner: Partner, result: DisputeR
     settled = {item.claim_case for item in paid}
     left = {row.id for row in await waiting(session, CaseKind.CLAIM_REFUSED)} - settled
     await close_vanished(session, CaseKind.CLAIM_REFUSED, left, actor=partner.participant, now=now)
-    for number in sorted({ruling.package for ruling in result.rulings}):
+    for number in packages:
         await _settle_where_done(session, partner, number)
 
 
 async def _settle_where_done(session: AsyncSession, partner: Partner, number: int) -> None:
     row = await _package(session, partner, number)
     rows = await queries.item_rows(session, Direction.OUT, partner.participant, number)
-    if all(each.state != ItemState.DISPUTED for each in rows):
+    if row.state == PackageState.DISPUTED and all(each.state != ItemState.DISPUTED for each in rows):
         row.state = _next(row, PackageEvent.RULE)
         await session.flush()
 
 
-def _faults(ruling: Ruling, waiting_rows: dict[tuple[int, int], ItemRow]) -> list[str]:
-    row = waiting_rows.get((ruling.package, ruling.transaction))
+def _faults(ruling: Ruling, rows: dict[tuple[int, int], ItemRow]) -> list[str]:
+    """A dispute that was the last word may be ruled on as well: the other city's people know better than its rules."""
+    row = rows.get((ruling.package, ruling.transaction))
     where = f"MessageList {ruling.package}: TransId {ruling.transaction}"
-    if row is None:
-        return [f"{where} does not wait for a ruling"]
+    if row is None or row.ruled_in is not None or row.state not in (ItemState.DISPUTED, ItemState.REFUSED):
+        return [f"{where} is nothing that was disputed and not ruled on"]
     if row.amount_minor != ruling.amount_minor:
         return [f"{where}: Fee is {ruling.amount_minor} fen; claimed were {row.amount_minor}"]
     return []

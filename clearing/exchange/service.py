@@ -46,22 +46,28 @@ class Taken:
 
 
 def read(exchange: Exchange, content: bytes, signature: bytes) -> tuple[Partner, Message]:
-    """The message, and the partner whose key signed it. Raises ``Refused``."""
+    """The message, and the partner whose key signed it: nobody else's bytes are looked into. Raises ``Refused``."""
+    partner = next((p for p in exchange.partners if is_delivered_by(p.public_key, signature, content)), None)
+    if partner is None:
+        detail = "the signature is not that of a city we exchange with; sign the request that delivers the message"
+        raise Refused(401, "Not signed by a partner", detail, reason="signature_wrong")
     try:
         message = decode(content)
     except MalformedMessage as error:
         errors = [{"field": "message", "message": fault} for fault in error.faults]
-        raise Refused(
-            422, "The message was refused whole", str(error.code.name), reason=error.code.name.lower(), errors=errors
-        ) from error
-    partner = exchange.partner(message.sender)
-    if partner is None or not is_delivered_by(partner.public_key, signature, content):
-        detail = f"SenderId is {message.sender.hex().upper()}; the signature is not that of a city we exchange with"
-        raise Refused(401, "Not signed by a partner", detail, reason="signature_wrong")
-    if message.receiver != exchange.centre:
-        detail = f"ReceiverId is {message.receiver.hex().upper()}; this is {exchange.centre.hex().upper()}"
-        raise Refused(422, "Not for us", detail, reason="header_error")
+        title = "The message was refused whole"
+        raise Refused(422, title, error.code.name, reason=error.code.name.lower(), errors=errors) from error
+    wanted = (("SenderId", message.sender, partner.centre), ("ReceiverId", message.receiver, exchange.centre))
+    if faults := [
+        f"{field} is {_hex(said)}; it must be {_hex(right)}" for field, said, right in wanted if said != right
+    ]:
+        errors = [{"field": "message", "message": fault} for fault in faults]
+        raise Refused(422, "The message is not from its signer to us", reason="header_error", errors=errors)
     return partner, message
+
+
+def _hex(centre: bytes) -> str:
+    return centre.hex().upper()
 
 
 async def take(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 from pydantic import BaseModel
@@ -84,8 +84,3 @@ def package_view(row: PackageRow, *, today: date) -> PackageView:
         overdue=waits and row.due is not None and today > row.due,
         reminders=row.reminders,
     )
-
-
-def missing(numbers: Sequence[int]) -> list[int]:
-    """Numbers below the last one that have not come: the other city counts without gaps."""
-    return sorted(set(range(1, max(numbers, default=0))) - set(numbers))
