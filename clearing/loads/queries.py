@@ -1,17 +1,18 @@
 """Attempts and authorisations, read and written.
 
-A load waits for these while its card is in the reader, hundreds of them a second: what it asks is one prebuilt statement after
-the lock, what it stores another (benchmarks/loads.py).
+A load waits for these while its card is in the reader, hundreds of them a second: what a set of them asks is one prebuilt
+statement after the locks, what it stores another (benchmarks/loads.py).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ARRAY, Integer, LargeBinary, Text, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.facts.tables import CardFactRow
@@ -27,7 +28,21 @@ _ATTEMPT = ("attempt", "agent", "amount_minor", "state")
 
 _ACCOUNTS = {"prefunded": Kind.AGENT_PREFUNDED, "limited": Kind.AGENT_WITH_LIMIT}
 
-_LOCK = text("SELECT pg_advisory_xact_lock(727004, hashtext(:card))")
+# Always in the same order, so that two sets cannot wait for each other.
+_LOCK = text(
+    """
+    SELECT pg_advisory_xact_lock(727004, hash)
+    FROM (SELECT DISTINCT hashtext(card) AS hash FROM unnest(:cards) AS card ORDER BY hash) AS wanted
+    """
+).bindparams(bindparam("cards", type_=ARRAY(Text)))
+_ASKED = {
+    "issuer": LargeBinary,
+    "serial": LargeBinary,
+    "purse": Integer,
+    "online_sequence": Integer,
+    "prefunded": Text,
+    "limited": Text,
+}
 
 
 def _columns_of(table: str, names: Sequence[str]) -> str:
@@ -36,22 +51,24 @@ def _columns_of(table: str, names: Sequence[str]) -> str:
 
 _FIND = text(
     f"""
-    SELECT {_columns_of("fact", _FACT)}, {_columns_of("load", _ATTEMPT)}, {_columns_of("given", _GIVEN)},
-        (SELECT denied FROM clearing.deny_change
-         WHERE issuer = :issuer AND serial = :serial ORDER BY number DESC LIMIT 1) AS denied,
-        (SELECT online_sequence FROM clearing.load
-         WHERE issuer = :issuer AND serial = :serial AND purse = :purse AND state = 'reserved') AS open_sequence,
+    SELECT asked.place, {_columns_of("fact", _FACT)}, {_columns_of("load", _ATTEMPT)}, {_columns_of("given", _GIVEN)},
+        (SELECT denied FROM clearing.deny_change AS change
+         WHERE change.issuer = asked.issuer AND change.serial = asked.serial
+         ORDER BY number DESC LIMIT 1) AS denied,
+        (SELECT open.online_sequence FROM clearing.load AS open
+         WHERE open.issuer = asked.issuer AND open.serial = asked.serial AND open.purse = asked.purse
+         AND open.state = 'reserved') AS open_sequence,
         (SELECT code FROM clearing.ledger_account
-         WHERE book = '{TRANSIT}' AND code IN (:prefunded, :limited) ORDER BY code LIMIT 1) AS agent_account
-    FROM (SELECT 1) AS one
-    LEFT JOIN clearing.card_fact AS fact ON fact.issuer = :issuer AND fact.serial = :serial
-    LEFT JOIN clearing.load AS load ON load.issuer = :issuer AND load.serial = :serial AND load.purse = :purse
-        AND load.online_sequence = :online_sequence
+         WHERE book = '{TRANSIT}' AND code IN (asked.prefunded, asked.limited) ORDER BY code LIMIT 1) AS agent_account
+    FROM unnest({", ".join(f":{name}" for name in _ASKED)}) WITH ORDINALITY AS asked ({", ".join(_ASKED)}, place)
+    LEFT JOIN clearing.card_fact AS fact ON fact.issuer = asked.issuer AND fact.serial = asked.serial
+    LEFT JOIN clearing.load AS load ON load.issuer = asked.issuer AND load.serial = asked.serial
+        AND load.purse = asked.purse AND load.online_sequence = asked.online_sequence
     LEFT JOIN clearing.load_authorisation AS given ON given.issuer = load.issuer AND given.serial = load.serial
         AND given.purse = load.purse AND given.online_sequence = load.online_sequence AND given.attempt = load.attempt
-    ORDER BY load.attempt, given.position
+    ORDER BY asked.place, load.attempt, given.position
     """  # noqa: S608  (names of our own columns)
-)
+).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _ASKED.items()))
 
 _ID = ("issuer", "serial", "purse", "online_sequence", "attempt")
 
@@ -66,9 +83,9 @@ _AUTHORISE = text(_GIVE)
 _RESERVE_AND_AUTHORISE = text(f"WITH attempt AS ({_insert('load', (*_ID, 'agent', 'amount_minor', 'state'))}) {_GIVE}")
 
 
-async def lock_card(session: AsyncSession, issuer: bytes, serial: bytes) -> None:
+async def lock_cards(session: AsyncSession, loads: Iterable[LoadKey]) -> None:
     """Two requests for one card wait for each other, also where it has no row yet."""
-    await session.execute(_LOCK, {"card": (issuer + serial).hex()})
+    await session.execute(_LOCK, {"cards": [(load.issuer + load.serial).hex() for load in loads]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +101,18 @@ class Found:
     agent_account: str | None
 
 
-async def find(session: AsyncSession, load: LoadKey, agent: str | None = None) -> Found:
-    """All that a request about ``load`` is judged by; the account is ``agent``'s."""
-    accounts = {name: code(kind, agent) if agent else "" for name, kind in _ACCOUNTS.items()}
-    rows = (await session.execute(_FIND, _columns(load) | accounts)).all()
+async def find(session: AsyncSession, asked: Sequence[tuple[LoadKey, str | None]]) -> list[Found]:
+    """All that requests about these loads are judged by; the accounts are the agents'."""
+    values = [_columns(load) | _accounts_of(agent) for load, agent in asked]
+    rows = await session.execute(_FIND, {name: [value[name] for value in values] for name in _ASKED})
+    return [_found(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row.place)]
+
+
+def _accounts_of(agent: str | None) -> dict[str, str]:
+    return {name: code(kind, agent) if agent else "" for name, kind in _ACCOUNTS.items()}
+
+
+def _found(rows: Sequence[Any]) -> Found:
     first = rows[0]
     known = {name: getattr(first, f"fact_{name}") for name in _FACT}
     return Found(
@@ -116,15 +141,22 @@ async def open_loads(session: AsyncSession) -> list[tuple[LoadKey, Attempt]]:
     return await _loads(session, LoadRow.state == LoadState.RESERVED)
 
 
-async def add_authorisation(session: AsyncSession, load: LoadKey, attempt: Attempt, given: Authorisation) -> None:
-    """Behind those ``attempt`` already has; one that has none is stored with it."""
-    values = _columns(load) | {name: getattr(given, name) for name in _GIVEN}
-    values |= {"attempt": attempt.number, "position": len(attempt.authorisations) + 1}
-    if attempt.authorisations:
-        await session.execute(_AUTHORISE, values)
-    else:
-        whole = {"agent": attempt.agent, "amount_minor": attempt.amount_minor, "state": attempt.state.value}
-        await session.execute(_RESERVE_AND_AUTHORISE, values | whole)
+async def add_authorisations(
+    session: AsyncSession, authorised: Iterable[tuple[LoadKey, Attempt, Authorisation]]
+) -> None:
+    """Each behind those its attempt already has; an attempt that has none is stored with it."""
+    first, further = [], []
+    for load, attempt, given in authorised:
+        values = _columns(load) | {name: getattr(given, name) for name in _GIVEN}
+        values |= {"attempt": attempt.number, "position": len(attempt.authorisations) + 1}
+        if attempt.authorisations:
+            further.append(values)
+        else:
+            whole = {"agent": attempt.agent, "amount_minor": attempt.amount_minor, "state": attempt.state.value}
+            first.append(values | whole)
+    for statement, rows in ((_RESERVE_AND_AUTHORISE, first), (_AUTHORISE, further)):
+        if rows:
+            await session.execute(statement, rows)
 
 
 async def set_state(

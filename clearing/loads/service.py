@@ -78,8 +78,8 @@ async def authorise(
     if wrong := faults(request):
         raise MalformedRequest(wrong)
     load = LoadKey(request.issuer, request.serial, request.purse, request.online_sequence)
-    await queries.lock_card(session, load.issuer, load.serial)
-    found = await queries.find(session, load, agent)
+    await queries.lock_cards(session, [load])
+    (found,) = await queries.find(session, [(load, agent)])
     expected = None if found.card is None else macs(_child(vault, KeyLabel.LOAD, found.card), request)
     judgement = judge(request, agent, _known(request, load, found, expected, now))
     return await _carry_out(session, request, load, agent, found.agent_account, judgement, expected, now)
@@ -120,7 +120,7 @@ async def _carry_out(
             ):
                 return LoadRefused(LoadRefusal.AGENT_WITHOUT_COVER)
     assert expected is not None, "judge refuses an unknown card"
-    await queries.add_authorisation(session, load, attempt, _authorisation(request, expected.mac2))
+    await queries.add_authorisations(session, [(load, attempt, _authorisation(request, expected.mac2))])
     return LoadAuthorised(mac2=expected.mac2)
 
 
@@ -145,8 +145,8 @@ async def confirm(
     """Post the load that the TAC proves; a repeat changes nothing. The TAC may come from the desk that loaded, or from
     GET TRANSACTION PROVE at any other terminal."""
     load = LoadKey(confirmation.issuer, confirmation.serial, confirmation.purse, confirmation.online_sequence)
-    await queries.lock_card(session, load.issuer, load.serial)
-    found = await queries.find(session, load)
+    await queries.lock_cards(session, [load])
+    (found,) = await queries.find(session, [(load, None)])
     if found.card is None or not found.attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
     proved = executed(_child(vault, KeyLabel.TAC, found.card), load, found.attempts, confirmation.tac)
@@ -165,7 +165,8 @@ async def confirm(
 async def standing(session: AsyncSession, question: LoadQuestion) -> LoadStanding | ConfirmationRefused:
     """The executed attempt under the id; where none is, the newest."""
     load = LoadKey(question.issuer, question.serial, question.purse, question.online_sequence)
-    attempts = (await queries.find(session, load)).attempts
+    (found,) = await queries.find(session, [(load, None)])
+    attempts = found.attempts
     if not attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
     attempt = next((a for a in attempts if a.state is LoadState.POSTED), attempts[-1])
