@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc
-from asyncpg.exceptions import UniqueViolationError
+from asyncpg.exceptions import CharacterNotInRepertoireError, UniqueViolationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.ledger.tables import TransferRow
@@ -22,7 +22,7 @@ _FORM = pc.WriteOptions(include_header=False, quoting_style="all_valid")
 
 async def copy_plain(session: AsyncSession, table: pa.Table, now: datetime) -> bool:
     """Store transfers that settle none (columns of ``columns.TRANSFERS``), durable with the transaction. False, and nothing
-    stored, where an id is there already."""
+    stored, where an id is there already or a text has a character that none of PostgreSQL holds."""
     # Everybody inserts in order of id: of two sets that share ids, one waits for the other and not both.
     rows = table.drop_columns(_NOT_OF_PLAIN).sort_by("id")
     rows = rows.append_column("recorded_at", pa.repeat(now.isoformat(), len(rows)))
@@ -40,6 +40,6 @@ async def copy_plain(session: AsyncSession, table: pa.Table, now: datetime) -> b
                 source=image,
                 format="csv",
             )
-    except UniqueViolationError:
+    except (UniqueViolationError, CharacterNotInRepertoireError):
         return False
     return True

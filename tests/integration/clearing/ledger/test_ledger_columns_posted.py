@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.ledger import queries, service
@@ -140,3 +141,9 @@ async def test_a_plain_set_sent_again_is_a_repeat_row_by_row(ledger: AsyncSessio
 
 async def test_a_set_of_columns_without_rows_is_nothing(ledger: AsyncSession) -> None:
     assert (await post_columns(ledger, columns_of([]), now=NOW)).tolist() == []
+
+
+async def test_a_character_no_text_can_hold_is_refused_like_any_other_way(ledger: AsyncSession) -> None:
+    fares = [transfer("f1", VALUE, OPERATOR, 2), transfer("f2", VALUE, OPERATOR, 2, reference="a\0b")]
+    with pytest.raises(DBAPIError, match="invalid byte sequence"):
+        await post_columns(ledger, columns_of(fares), now=NOW)
