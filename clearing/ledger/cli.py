@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,12 +11,10 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import NullPool, make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice.database import Database, role_passwords, role_url
-from backoffice.embedded import embedded_postgres
+from backoffice.database import Database
+from clearing.command import DataFolder, reading
 from clearing.ledger import queries
 from clearing.ledger.chain import GENESIS
 from clearing.ledger.export import Program, journal
@@ -27,15 +22,8 @@ from clearing.ledger.service import account_faults, chain_faults
 from rulebook.calendar import BUSINESS_ZONE
 
 T = TypeVar("T")
-URL_VARIABLE = "CITYCARD_DATABASE_URL"
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: verify its chain, balances at any time, export the books.")
-DataFolder = Annotated[
-    Path,
-    typer.Option(envvar="CITYCARD_DATA_FOLDER", help=f"Of the demonstration, where {URL_VARIABLE} is not set."),
-]
-DEMONSTRATION = "citycard_demonstration"
-"""What ``citycard simulate`` calls its database in the data folder."""
 Book = Annotated[str, typer.Option(help="One book; all of them by default.")]
 
 
@@ -112,30 +100,8 @@ async def _books(session: AsyncSession, wanted: str) -> list[str]:
 
 
 def _run(data_folder: Path, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    async def reading(url: str) -> T:
-        try:
-            async with _session(url) as session:
-                return await work(session)
-        except (DBAPIError, OSError) as error:
-            why = str(getattr(error, "orig", None) or error)
-            raise typer.BadParameter(
-                f"the ledger cannot be read: {why}; see {URL_VARIABLE} and --data-folder"
-            ) from None
-
-    if url := os.environ.get(URL_VARIABLE, ""):
-        return asyncio.run(reading(url))
-    if not (data_folder / "postgres").exists():
-        raise typer.BadParameter(f"{data_folder} holds no database; set {URL_VARIABLE} or --data-folder")
-    with embedded_postgres(data_folder / "postgres") as administrator:
-        reader = role_url(administrator, "reader", role_passwords(data_folder), DEMONSTRATION)
-        return asyncio.run(reading(reader.render_as_string(hide_password=False)))
-
-
-@asynccontextmanager
-async def _session(url: str) -> AsyncIterator[AsyncSession]:
-    database = Database(make_url(url), poolclass=NullPool)
-    try:
+    async def in_a_session(database: Database) -> T:
         async with database.reading() as session:
-            yield session
-    finally:
-        await database.close()
+            return await work(session)
+
+    return reading(data_folder, in_a_session)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clearing.day.cleared import bucket_in
 from clearing.day.duckdb_engine import DuckDbEngine
+from clearing.day.engine import Engine
 from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.model import DayInputs, Stretch
 from clearing.day.run import Workshop
@@ -28,29 +29,35 @@ from rulebook.tariff import Tariff
 @dataclass(frozen=True, slots=True)
 class Computer:
     """``raw``: a record that an earlier window paid, by device and journal sequence, as it came. ``progress`` is told what is
-    being done, how much of it, and of how much."""
+    being done, how much of it, and of how much. ``engine`` is made for a folder that may hold what does not fit in memory."""
 
     files: Files
     vault: Vault
     raw: Callable[[str, int], bytes]
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
+    engine: Callable[[Path], Engine] = lambda stages: DuckDbEngine(spill=stages / "spill")
 
     def result(self, manifest: bytes) -> WindowResult:
         """Seconds for a big city's day. A run that was killed goes on where it was. Raises ``FrozenPartDiffers``."""
         frozen = read(manifest, self.files.frozen)
-        return self._computed(frozen, self.files, self.files.stages(digest(manifest)))
+        return self._computed(frozen, self.files, self.files.stages(digest(manifest)), self.files.frozen)
+
+    def again(self, manifest: bytes, scratch: Files) -> WindowResult:
+        """The same, beside what is there, with nothing of it but what the manifest names. Raises ``FrozenPartDiffers``."""
+        frozen = read(manifest, self.files.frozen)
+        return self._computed(frozen, scratch, scratch.folder / "stages", self.files.frozen)
 
     def preview(self, frozen: Frozen, scratch: Files) -> WindowResult:
         """What it would be, leaving nothing but in ``scratch``, where the cards of ``frozen`` are."""
-        return self._computed(frozen, scratch, scratch.folder / "stages")
+        return self._computed(frozen, scratch, scratch.folder / "stages", scratch.frozen)
 
     def forget(self, manifest: bytes) -> None:
         """What runs of this manifest made on their way, once nobody needs it any more."""
         shutil.rmtree(self.files.stages(digest(manifest)), ignore_errors=True)
 
-    def _computed(self, frozen: Frozen, to: Files, stages: Path) -> WindowResult:
-        workshop = Workshop(to.results, stages, DuckDbEngine(spill=stages / "spill"), self.vault, self.progress)
-        return settle(_window_inputs(frozen), workshop.clear(self._day_inputs(frozen, to.frozen)))
+    def _computed(self, frozen: Frozen, to: Files, stages: Path, cards: RawStore) -> WindowResult:
+        workshop = Workshop(to.results, stages, self.engine(stages), self.vault, self.progress)
+        return settle(_window_inputs(frozen), workshop.clear(self._day_inputs(frozen, cards)))
 
     def _day_inputs(self, frozen: Frozen, cards: RawStore) -> DayInputs:
         results = self.files.results

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.database import Database
 from backoffice.web import ServiceDep
+from clearing.facts.queries import feed_position
 from clearing.files import Files, FilesDep
-from clearing.intake.queries import batches_of_records, count_batches
+from clearing.intake.queries import count_batches
+from clearing.intake.raw_records import raw_records
 from clearing.keys import VaultDep
 from clearing.settlement import queries
 from clearing.settlement.computing import Computer
@@ -27,11 +28,10 @@ from clearing.settlement.model import WindowResult, WindowState
 from clearing.settlement.service import business_day_now
 from clearing.settlement.tables import WindowRow
 from hardware.vault.vault import Vault
-from rulebook.batch import OFFSET
-from rulebook.record.record import RECORD_LENGTH
 
 PREVIEW_RECORDS = 1_000_000
-"""Of a window with more the result is computed at its close only: a page must not cost a minute of the machine. Ours."""
+"""Of a window with more, or in a city of which issuing has told more, the result is computed at the close only: a page must not
+cost a minute of the machine. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Running:
         if row.state == WindowState.FROZEN or (before is not None and before.result is None):
             return None
         _, records = await count_batches(session, row.number)
-        if records > PREVIEW_RECORDS:
+        if max(records, await feed_position(session)) > PREVIEW_RECORDS:
             return None
         return await self._preview(session, row, now)
 
@@ -101,22 +101,8 @@ class Running:
         def progress(what: str, done: int, total: int) -> None:
             self.runs.steps[number] = Step(what, done, total)
 
-        return Computer(self.files, self.vault, self._raw(asyncio.get_running_loop()), progress)
-
-    def _raw(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, int], bytes]:
-        """The thread that computes asks, this loop looks it up."""
-
-        def raw(device: str, sequence: int) -> bytes:
-            return asyncio.run_coroutine_threadsafe(self._record(device, sequence), loop).result()
-
-        return raw
-
-    async def _record(self, device: str, sequence: int) -> bytes:
-        async with self.database.reading() as session:
-            (batch,) = await batches_of_records(session, [(device, sequence)])
-        with self.files.raw.path(batch.stored_as).open("rb") as file:
-            file.seek(OFFSET + (sequence - batch.first_sequence) * RECORD_LENGTH)
-            return file.read(RECORD_LENGTH)
+        raw = raw_records(self.database, self.files.raw, asyncio.get_running_loop())
+        return Computer(self.files, self.vault, raw, progress)
 
 
 def running(request: Request, here: ServiceDep, files: FilesDep, vault: VaultDep) -> Running:

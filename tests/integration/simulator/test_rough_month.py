@@ -66,7 +66,26 @@ def test_hospitals_and_fund_agree_every_evening(rough: Played) -> None:
 
 
 def test_the_chain_is_whole(rough: Played) -> None:
-    _citycard(rough, "verify")
+    _citycard(rough, "ledger", "verify")
+
+
+def test_a_window_can_be_computed_again_by_whoever_has_the_files(rough: Played) -> None:
+    for closed in rough.windows[:3]:
+        number, digest = str(closed.window["number"]), closed.window["result_digest"]
+        assert f"result {digest}: the same" in _citycard(rough, "audit", "window", number)
+
+
+def test_what_was_changed_since_is_found(rough: Played) -> None:
+    results = rough.order.folder / "clearing" / "results"
+    cleared = sorted((results / "cleared").rglob("*.parquet"))[0]
+    whole = cleared.read_bytes()
+    cleared.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        run = _run(rough, "audit", "window", "1")
+    finally:
+        cleared.write_bytes(whole)
+    assert run.returncode == 1
+    assert f"{cleared.relative_to(results)} was changed" in run.stderr
 
 
 @pytest.mark.parametrize("program", list(Program))
@@ -78,15 +97,22 @@ def test_others_bookkeeping_programs_find_nothing_wrong(
     if not shutil.which(command[0]):
         pytest.skip(f"{program} is missing: Debian package hledger, or the development dependencies")
     journal = tmp_path / f"books.{program}"
-    journal.write_text(_citycard(rough, "export", "--format", program, "--book", book))
+    journal.write_text(_citycard(rough, "ledger", "export", "--format", program, "--book", book))
     checked = subprocess.run([*command, journal], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def _citycard(rough: Played, *words: str) -> str:
-    """``citycard ledger …`` as somebody types it, while the city still runs."""
-    environment = os.environ | {"CITYCARD_DATABASE_URL": rough.services.reader.render_as_string(hide_password=False)}
-    command = [Path(sys.executable).with_name("citycard"), "ledger", *words]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    run = _run(rough, *words)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+def _run(rough: Played, *words: str) -> subprocess.CompletedProcess[str]:
+    """As somebody types it, while the city still runs."""
+    environment = os.environ | {
+        "CITYCARD_DATABASE_URL": rough.services.reader.render_as_string(hide_password=False),
+        "CITYCARD_DATA_FOLDER": str(rough.order.folder),
+    }
+    command = [str(Path(sys.executable).with_name("citycard")), *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from backoffice.database import Database, prepare
 from backoffice.migration import upgrade
+from clearing.command import URL_VARIABLE
 from clearing.ledger.accounts import TRANSIT, Kind, account, code
-from clearing.ledger.cli import URL_VARIABLE, app
+from clearing.ledger.cli import app
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import close_chain, open_accounts, post
 from rulebook.money import Amount
