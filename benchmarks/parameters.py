@@ -24,7 +24,7 @@ from sqlalchemy import URL, insert
 from backoffice.database import Database, prepare, role_passwords, role_url
 from backoffice.embedded import embedded_postgres
 from backoffice.migration import upgrade
-from clearing.devices.fleet import fleet
+from clearing.devices.fleet import fleet, told
 from clearing.devices.key_change import ensure_key
 from clearing.devices.life import DeviceState
 from clearing.devices.parameter_keys import ParameterKeys
@@ -34,13 +34,23 @@ from clearing.devices.statements import statement_for
 from clearing.devices.tables import DeviceHealthRow, DeviceRow, TariffReleaseRow
 from clearing.facts.tables import DenyChangeRow
 from rulebook.messages.base import Hex
-from rulebook.messages.devices import DeviceKind
+from rulebook.messages.devices import DeviceHealth, DeviceKind
 from rulebook.parameters import DenyChanges
 
 NEW = 100
 CONTACTS = 500
 ROUNDS = 3
 NOW = datetime(2026, 9, 15, tzinfo=UTC)
+SAID = DeviceHealth(
+    software_version="1",
+    tariff_version=1,
+    list_version=0,
+    parameter_key=1,
+    clock_drift_ms=0,
+    journal_last=0,
+    journal_uploaded=0,
+    free_bytes=10**9,
+)
 
 
 class NaiveEntry(BaseModel):
@@ -131,7 +141,8 @@ async def measure(database: Database, cards: int, devices: int, keys: ParameterK
     async def contacts() -> None:
         for n in range(CONTACTS):
             async with database.transaction() as session:
-                await statement_for(session, keys, f"D{n:08d}", DeviceKind.VALIDATOR, now=NOW)
+                issued = await statement_for(session, keys, f"D{n:08d}", DeviceKind.VALIDATOR, now=NOW)
+                await told(session, f"D{n:08d}", issued.statement.deny_list.version, now=NOW)
 
     async def page() -> None:
         async with database.reading() as session:
