@@ -10,6 +10,7 @@ from clearing.devices.identity import DeviceDep
 from clearing.keys import VaultDep
 from clearing.loads import service
 from clearing.loads.service import ConfirmationRefused, LoadRefused, MalformedRequest
+from clearing.loads.together import LoadsDep
 from clearing.verification.context import KnownDevice
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.loads import (
@@ -44,15 +45,12 @@ _NOT_FOUND = {LoadRefusal.CARD_UNKNOWN, ConfirmationRefusal.LOAD_UNKNOWN}
 
 
 @router.post("")
-async def authorise(
-    request: LoadRequest, device: DeviceDep, here: ServiceDep, vault: VaultDep, moment: Now
-) -> LoadAuthorised:
+async def authorise(request: LoadRequest, device: DeviceDep, loads: LoadsDep, moment: Now) -> LoadAuthorised:
     _check_desk(request, device)
-    async with here.database.transaction() as session:
-        try:
-            answer = await service.authorise(session, vault, request, agent=device.operator, now=moment)
-        except MalformedRequest as error:
-            raise _malformed(error.faults) from error
+    try:
+        answer = await loads.authorise(request, agent=device.operator, now=moment)
+    except MalformedRequest as error:
+        raise _malformed(error.faults) from error
     if isinstance(answer, LoadRefused):
         raise _problem("The load is not authorised", answer.reason, LOAD_EXPLANATIONS[answer.reason])
     return answer

@@ -68,6 +68,10 @@ class LoadKey:
     purse: int
     online_sequence: int
 
+    @classmethod
+    def of(cls, request: LoadRequest) -> LoadKey:
+        return cls(request.issuer, request.serial, request.purse, request.online_sequence)
+
     def transfer_id(self, attempt: int) -> str:
         """The id of the attempt's pending transfer; what settles it adds a suffix."""
         return f"load:{self.issuer.hex()}:{self.serial.hex()}:{self.purse}:{self.online_sequence}:{attempt}"

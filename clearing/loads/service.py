@@ -77,15 +77,15 @@ async def authorise(
     """MAC2 for a load that ``agent`` pays for. Raises ``MalformedRequest``."""
     if wrong := faults(request):
         raise MalformedRequest(wrong)
-    load = LoadKey(request.issuer, request.serial, request.purse, request.online_sequence)
+    load = LoadKey.of(request)
     await queries.lock_cards(session, [load])
     (found,) = await queries.find(session, [(load, agent)])
-    expected = None if found.card is None else macs(_child(vault, KeyLabel.LOAD, found.card), request)
-    judgement = judge(request, agent, _known(request, load, found, expected, now))
+    expected = None if found.card is None else macs(child_key_of(vault, KeyLabel.LOAD, found.card), request)
+    judgement = judge(request, agent, known_of(request, load, found, expected, now))
     return await _carry_out(session, request, load, agent, found.agent_account, judgement, expected, now)
 
 
-def _known(request: LoadRequest, load: LoadKey, found: Found, expected: LoadMacs | None, now: datetime) -> Known:
+def known_of(request: LoadRequest, load: LoadKey, found: Found, expected: LoadMacs | None, now: datetime) -> Known:
     return Known(
         card=found.card,
         denied=found.denied,
@@ -116,11 +116,11 @@ async def _carry_out(
         case Reserve(number, void):
             attempt = Attempt(number, agent, request.amount_minor, LoadState.RESERVED, ())
             if not await _reserve(
-                session, load, attempt, account, void, _business_day(request.date, request.time), now
+                session, load, attempt, account, void, business_day_of(request.date, request.time), now
             ):
                 return LoadRefused(LoadRefusal.AGENT_WITHOUT_COVER)
     assert expected is not None, "judge refuses an unknown card"
-    await queries.add_authorisations(session, [(load, attempt, _authorisation(request, expected.mac2))])
+    await queries.add_authorisations(session, [(load, attempt, authorisation_of(request, expected.mac2))])
     return LoadAuthorised(mac2=expected.mac2)
 
 
@@ -136,7 +136,7 @@ async def _reserve(
     """False: the agent has no cover. What is disproved is voided in either case, and its money counts as cover."""
     if void is not None:
         await _settle(session, load, void, Event.DISPROVED, day, now)
-    return account is not None and await _posted(session, _pending(load, attempt, account, day), now)
+    return account is not None and await _posted(session, pending_of(load, attempt, account, day), now)
 
 
 async def confirm(
@@ -149,11 +149,11 @@ async def confirm(
     (found,) = await queries.find(session, [(load, None)])
     if found.card is None or not found.attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
-    proved = executed(_child(vault, KeyLabel.TAC, found.card), load, found.attempts, confirmation.tac)
+    proved = executed(child_key_of(vault, KeyLabel.TAC, found.card), load, found.attempts, confirmation.tac)
     if proved is None:
         return ConfirmationRefused(ConfirmationRefusal.TAC_WRONG)
     attempt, given = proved
-    day = _business_day(given.date, given.time)
+    day = business_day_of(given.date, given.time)
     for other in found.attempts:
         if other is not attempt:
             await _settle(session, load, other, Event.DISPROVED, day, now)
@@ -205,7 +205,7 @@ def _booked(pending: Transfer, booking: Booking, day: date) -> Transfer:
     return settling(pending, phase, id=f"{pending.id}/{phase}", business_day=day)
 
 
-def _pending(load: LoadKey, attempt: Attempt, account: str, day: date) -> Transfer:
+def pending_of(load: LoadKey, attempt: Attempt, account: str, day: date) -> Transfer:
     return Transfer(
         id=load.transfer_id(attempt.number),
         book=TRANSIT,
@@ -229,16 +229,16 @@ async def _posted(session: AsyncSession, transfer: Transfer, now: datetime) -> b
     return True
 
 
-def _child(vault: Vault, label: KeyLabel, card: CardFact) -> bytes:
+def child_key_of(vault: Vault, label: KeyLabel, card: CardFact) -> bytes:
     """The card's own key; it lives as long as this request's check."""
     return vault.child_key(MasterKey(label, card.key_version), [card.issuer, card.serial[-8:]])
 
 
-def _business_day(date_bcd: bytes, time_bcd: bytes) -> date:
+def business_day_of(date_bcd: bytes, time_bcd: bytes) -> date:
     return calendar_named("china").business_day(moment(date_bcd, time_bcd))
 
 
-def _authorisation(request: LoadRequest, mac2: bytes) -> Authorisation:
+def authorisation_of(request: LoadRequest, mac2: bytes) -> Authorisation:
     return Authorisation(
         random=request.random,
         device=request.device,
