@@ -18,6 +18,7 @@ from clearing.day.posting import FareSet
 from clearing.day.schema import Columns, Flags, arrow_column, stacked, taken
 from clearing.ledger.rules import Purpose
 from clearing.verification.reasons import PRECEDENCE
+from rulebook.record import Record
 
 REASONS = tuple(sorted(PRECEDENCE, key=lambda reason: PRECEDENCE[reason]))
 
@@ -62,21 +63,39 @@ def plain_ends(entries: Columns, ends: Columns) -> Columns:
 
 
 def odd_ends(odd: OddEnds, day: Day) -> Columns:
-    """One row for each record. What proves a claim names the intent it proves."""
+    """One row for each record. What proves a claim names the intent it proves, and is of the line, day and operator that it was
+    paid by: another operator's terminal may have found it."""
     decisions = [decision for one in odd.judged for decision in one.decisions]
     claims = {claim.evidence: claim for one in odd.judged if (claim := one.settled or one.held)}
     settled = {claim.evidence for one in odd.judged if (claim := one.settled)}
     records = [record for one in odd.judged for record in one.transaction.records]
     intents = [claims[r].inputs if r in claims and claims[r].inputs is not r else None for r in records]
-    return odd.records | {
+    paid, by_claim = _paid(records, odd)
+    columns = {name: column.copy() for name, column in odd.records.items()}
+    for name in ("line", "at", "business_day"):
+        columns[name][paid] = odd.claims[name][by_claim]
+    operators = _of_intents([day.operator_numbers.get(d.operator, -1) for d in decisions], "operated_by")
+    operators[paid] = [
+        day.operator_numbers.get(day.operator_of(device), -1) for device in odd.claims["device"][by_claim]
+    ]
+    return columns | {
         "records": np.ones(len(records), dtype=ENDED["records"]),
         "intent_device": _of_intents([day.device_numbers[i.device] if i else -1 for i in intents], "intent_device"),
         "intent_sequence": _of_intents([i.journal_sequence if i else 0 for i in intents], "intent_sequence"),
-        "operated_by": _of_intents([day.operator_numbers.get(d.operator, -1) for d in decisions], "operated_by"),
+        "operated_by": operators,
         "reason": _of_intents([PRECEDENCE[d.reason] for d in decisions], "reason"),
         "settled": np.array([record in settled for record in records], dtype=np.bool_),
         "held": np.array([record in claims and record not in settled for record in records], dtype=np.bool_),
     }
+
+
+def _paid(records: Sequence[Record], odd: OddEnds) -> tuple[list[int], list[int]]:
+    """Rows of ``records`` that were paid, and of ``odd.claims`` the row that each was paid by."""
+    claims = [claim for one in odd.judged if (claim := one.settled or one.held)]
+    by_evidence = {claim.evidence: number for number, claim in enumerate(claims)}
+    settled = {claim.evidence for one in odd.judged if (claim := one.settled)}
+    paid = [(row, by_evidence[record]) for row, record in enumerate(records) if record in settled]
+    return [row for row, _ in paid], [number for _, number in paid]
 
 
 def _of_intents(values: Sequence[int], name: str) -> NDArray[Any]:

@@ -15,22 +15,22 @@ from clearing.day.posting import transaction_of
 from clearing.exchange.packing import Claimed
 from clearing.verification.context import TransactionId
 from clearing.verification.joining import RecordId, join, record_id
-from rulebook.record import Record
+from rulebook.record import Kind, Record
 
 _EPOCH = date(1970, 1, 1)
-# Every record of a card transaction that has a claimed one: a finding is claimed by itself, its intent waits for it.
+# An outcome is claimed by itself; a finding needs every intent of its card transaction.
 _CLAIMED = """
-WITH cleared AS (SELECT * FROM read_parquet($1))
-SELECT device, sequence, CASE WHEN records = 2 THEN intent_sequence ELSE 0 END, operated_by, business_day, reason = $2
+WITH cleared AS (SELECT * FROM read_parquet($1) WHERE NOT load)
+SELECT device, sequence, operated_by, business_day, reason = $2
 FROM cleared
-WHERE NOT load AND key IN (SELECT key FROM cleared WHERE reason = $2)
+WHERE reason = $2 OR key IN (SELECT key FROM cleared WHERE reason = $2 AND kind = $3)
 ORDER BY device, sequence
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRows:
-    """``records``: all that a claim may need. ``ends``: of each record that was claimed, operator and business day."""
+    """``records``: all that a claim may need, in order. ``ends``: of each that was claimed, operator and business day."""
 
     records: tuple[RecordId, ...]
     ends: Mapping[RecordId, tuple[str, date]]
@@ -51,14 +51,13 @@ def claimed_rows(files: Sequence[Path], *, reason: str) -> ClaimedRows:
     if not files:
         return ClaimedRows((), {})
     with duckdb.connect() as connection:
-        rows = connection.execute(_CLAIMED, [[str(path) for path in files], reason]).fetchall()
-    ids = {(device, number) for device, sequence, intent, *_ in rows for number in (intent, sequence) if number}
+        rows = connection.execute(_CLAIMED, [[str(path) for path in files], reason, Kind.FINDING]).fetchall()
     ends = {
         (device, sequence): (operator, _EPOCH + timedelta(days=day))
-        for device, sequence, _, operator, day, is_claimed in rows
+        for device, sequence, operator, day, is_claimed in rows
         if is_claimed
     }
-    return ClaimedRows(tuple(sorted(ids)), ends)
+    return ClaimedRows(tuple((device, sequence) for device, sequence, *_ in rows), ends)
 
 
 def paid_in(files: Sequence[Path], ids: Collection[TransactionId]) -> set[TransactionId]:

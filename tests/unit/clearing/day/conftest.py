@@ -221,7 +221,9 @@ def _finding(story: Story, outcome: Outcome, *, with_intent: bool) -> None:
     intent = story.tap()
     if story.dice.random() < 0.5:
         story.town.outcome(intent, story.dice.choice((Outcome.UNKNOWN, Outcome.REFUSED, Outcome.DONE)))
-    story.town.finding(intent, story.dice.choice(("BUS-A-0001", "GATE-1")), outcome)
+    finder = story.dice.choice(("BUS-A-0001", "GATE-1"))
+    elsewhere = {"line": "01"} if finder == "GATE-1" else {}
+    story.town.finding(intent, finder, outcome, **elsewhere)
     if not with_intent:
         story.lost.add((intent.device, intent.journal_sequence))
 

@@ -7,12 +7,14 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.day.reference import ObjectInputs, ObjectResult
 from clearing.intake.rules import of_numbers
+from clearing.ledger.rules import Purpose
 from clearing.verification.reasons import Reason, Status
 
 
@@ -30,6 +32,18 @@ def assert_equal(columns: Any, objects: ObjectResult) -> None:
     assert columns.remarks == objects.remarks
     assert _sums(columns.transfers) == _sums(objects.posted)
     assert columns.held == objects.held
+
+
+def assert_traceable(columnar: Any, columns: Any) -> None:
+    """Every set is the sum of the records that name it, and every record that was paid names one."""
+    paid: Counter[str] = Counter()
+    for written in columns.cleared:
+        table = pq.read_table(columnar.folder / "results" / written.name)
+        for row in table.select(["transfer", "amount", "settled", "load"]).to_pylist():
+            assert bool(row["transfer"]) == (row["settled"] and not row["load"] and row["amount"] > 0)
+            paid[row["transfer"]] += row["amount"]
+    fares = {t.id: t.amount.minor for t in columns.transfers if t.purpose is Purpose.FARE}
+    assert {name: minor for name, minor in paid.items() if name} == fares
 
 
 def _next_sequences(counters: dict[int, Any]) -> dict[tuple[bytes, bytes, int], int]:
@@ -51,6 +65,7 @@ def test_a_random_day(town: Any, columnar: Any, tell: Any, seed: int, steps: int
     inputs = tell(town, seed, steps)
     objects, columns = town.settle(inputs), columnar.clear(inputs)
     assert_equal(columns, objects)
+    assert_traceable(columnar, columns)
     expected = {counter: following for counter, following in objects.next_sequence.items() if following}
     assert _next_sequences(columnar.counters(columns)) == expected
 
@@ -67,7 +82,9 @@ def test_two_windows_with_what_the_first_left(
     first = replace(inputs, records=tuple(early))
     objects, columns = town.settle(first), columnar.clear(first)
     second, memory = _second(inputs, first, late, objects, columns, columnar)
-    assert_equal(columnar.clear(second, memory=memory), town.settle(second))
+    again = columnar.clear(second, memory=memory)
+    assert_equal(again, town.settle(second))
+    assert_traceable(columnar, again)
 
 
 def _second(
