@@ -25,19 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from day_sql import Recording, compare
 
-from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
-from clearing.day.keys import bucket_of, keys_of
-from clearing.day.model import CARDS, DayInputs, Stretch
+from clearing.day.model import DayInputs, Stretch
 from clearing.day.reference import ObjectInputs, settle
 from clearing.day.run import DayResult, Workshop
-from clearing.day.schema import Columns, arrow_column, stacked
 from clearing.facts.rules import deny_list_of
 from clearing.participants.rules import demonstration
-from clearing.verification.context import Context, KnownCard, KnownLoad, TransactionId
+from clearing.verification.context import Context, KnownLoad, TransactionId
 from clearing.verification.reasons import Reason, Status
 from clearing.verification.tac import right_claims
 from hardware.vault.software import SoftwareVault
@@ -45,11 +41,12 @@ from hardware.vault.vault import KeyLabel
 from rulebook.batch import OFFSET
 from rulebook.record import Record
 from rulebook.record.columns import RECORD_DTYPE, Rows
-from rulebook.tariff import RiderClass, load_tariff
+from rulebook.tariff import load_tariff
 from rulebook.tariff.demonstration import demonstration_document
 from simulator.city.bulk.day import BulkDay, denials
 from simulator.city.bulk.faults import Fault
 from simulator.city.bulk.journals import write
+from simulator.city.bulk.register import Register
 from simulator.city.bulk.town import Extent, Town
 from simulator.city.places import DAY
 
@@ -65,34 +62,6 @@ _FOUND_AS = {
 
 def vault() -> SoftwareVault:
     return SoftwareVault.demonstration({KeyLabel.TAC})
-
-
-class Cards:
-    """The town's cards by bucket, as gathering hands them over; no counters yet."""
-
-    def __init__(self, town: Town) -> None:
-        self._ids, self._classes = town.card_ids(), town.rider_classes
-        nothing = np.zeros(len(self._ids), dtype=np.int64)
-        self._bucket = bucket_of(keys_of(self._ids, nothing, nothing != 0, nothing))
-
-    def cards(self, bucket: int) -> pa.Table:
-        which = np.flatnonzero(self._bucket == bucket)
-        classes = pa.array([one.value for one in RiderClass]).take(pa.array(self._classes[which].astype(np.int32)))
-        versions = pa.array(np.ones(len(which), np.int16))
-        return pa.table([arrow_column(self._ids[which]), versions, classes], schema=CARDS)
-
-    def counters(self, _bucket: int) -> Columns:
-        return stacked([], COUNTER)
-
-    def settled(self, _ids: Any) -> dict[Any, Any]:
-        return {}
-
-    def known(self) -> dict[tuple[bytes, bytes], KnownCard]:
-        classes = list(RiderClass)
-        ids = (card.tobytes() for card in self._ids)
-        return {
-            (card[:8], card[8:]): KnownCard(1, classes[rider]) for card, rider in zip(ids, self._classes, strict=True)
-        }
 
 
 def make(folder: Path, taps: int) -> None:
@@ -121,7 +90,7 @@ def index_of(folder: Path) -> dict[str, Any]:
 def inputs_of(folder: Path) -> DayInputs:
     index = index_of(folder)
     town = Town(Extent(index["cards"], index["taps"]), SEED)
-    register = Cards(town)
+    register = Register(town)
     return DayInputs(
         number=1,
         business_day=DAY,
@@ -185,7 +154,7 @@ def by_objects(folder: Path) -> float:
     for stretch in inputs.journals:
         if len(records) < OBJECT_RECORDS:
             records += [Record.decode(row.tobytes()) for row in rows_of(stretch)]
-    cards = Cards(Town(Extent(index_of(folder)["cards"], index_of(folder)["taps"]), SEED)).known()
+    cards = Register(Town(Extent(index_of(folder)["cards"], index_of(folder)["taps"]), SEED)).known()
     context = Context(DAY, inputs.policy, inputs.devices, inputs.sams, cards, inputs.deny, inputs.tariffs)
     window = ObjectInputs(1, context, tuple(records))
     begun = time.perf_counter()

@@ -24,6 +24,7 @@ from backoffice.clock import HEADER
 from backoffice.database import Database
 from backoffice.settings import Settings
 from clearing.app import create_app
+from clearing.participants.documents import DocumentKind
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.software import SoftwareVault
 from rulebook.batch import seal
@@ -167,7 +168,15 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def house(clearing_database: Database, tmp_path: Path) -> AsyncIterator[House]:
+def agreed() -> dict[DocumentKind, Any] | None:
+    """What participants agreed on; without it, what the demonstration's did."""
+    return None
+
+
+@pytest.fixture
+async def house(
+    clearing_database: Database, tmp_path: Path, agreed: dict[DocumentKind, Any] | None
+) -> AsyncIterator[House]:
     facts: list[Fact] = [TOWN.card_fact(card) for card in (1, 2, 3)]
     facts[1] = facts[1].model_copy(update={"rider_class": "student"})
     facts += [TOWN.sam_fact(name) for name in TOWN.DEVICES]
@@ -180,7 +189,15 @@ async def house(clearing_database: Database, tmp_path: Path) -> AsyncIterator[Ho
         simulated_clock=True,
     )
     vault = SoftwareVault.demonstration(CLEARING_LABELS)
-    app = create_app(settings, vault, database=clearing_database, issuing=issuing, staff=STAFF, tariff=_bus_tariff())
+    app = create_app(
+        settings,
+        vault,
+        database=clearing_database,
+        issuing=issuing,
+        staff=STAFF,
+        tariff=_bus_tariff(),
+        agreed=agreed,
+    )
     made: list[httpx.AsyncClient] = []
 
     def client() -> httpx.AsyncClient:

@@ -66,7 +66,9 @@ async def test_the_tac_in_the_journal_posts_the_load(house: Any) -> None:
     assert not view["exceptions"]
     assert not view["remarks"]
     agent = next(p for p in view["positions"] if p["participant"] == "agent-1")
-    assert (agent["prepaid_minor"], agent["net_minor"], agent["closing_minor"]) == (-5000, 0, 5000000 - 5000)
+    commission = 10  # 0.2 % (participants/contracts.json)
+    moved = -5000 + commission
+    assert (agent["prepaid_minor"], agent["net_minor"], agent["closing_minor"]) == (moved, 0, 5_000_000 + moved)
 
 
 async def test_a_wrong_tac_posts_nothing_and_the_load_stays_open(house: Any) -> None:

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from cryptography.exceptions import InvalidSignature
 
 from card_os.profile.transit import TRANSIT_PROCESS, TransitState, checksum
-from clearing.day.counters import COUNTER
 from clearing.day.duckdb_engine import DuckDbEngine
-from clearing.day.keys import bucket_of, keys_of
-from clearing.day.model import CARDS, DayInputs, Stretch
+from clearing.day.model import DayInputs, Stretch
 from clearing.day.run import DayResult, Workshop
-from clearing.day.schema import Columns, arrow_column, stacked
 from clearing.facts.rules import deny_list_of
 from clearing.participants.rules import demonstration
-from clearing.verification.context import Settled, TransactionId
 from clearing.verification.reasons import Reason, RemarkKind
 from hardware.vault.software import SoftwareVault
 from hardware.vault.vault import KeyLabel
 from rulebook.batch import OFFSET, unseal
 from rulebook.record import Event, Kind, Outcome, Record
-from rulebook.tariff import RiderClass
 from simulator.city.bulk.day import BulkDay, denials
 from simulator.city.bulk.faults import FORMS, Fault, Rates
 from simulator.city.bulk.journals import Upload, write
+from simulator.city.bulk.register import Register
 from simulator.city.bulk.town import Extent
 from simulator.city.places import DAY
 
@@ -48,27 +42,6 @@ RATES = Rates(
 VAULT = SoftwareVault.demonstration({KeyLabel.TAC})
 
 
-class Register:
-    """The bulk day's cards; nothing came before it."""
-
-    def __init__(self, day: BulkDay) -> None:
-        self._ids, self._classes = day.town.card_ids(), day.town.rider_classes
-        nothing = np.zeros(len(self._ids), dtype=np.int64)
-        self._bucket = bucket_of(keys_of(self._ids, nothing, nothing != 0, nothing))
-
-    def cards(self, bucket: int) -> pa.Table:
-        which = np.flatnonzero(self._bucket == bucket)
-        classes = pa.array([rider.value for rider in RiderClass]).take(pa.array(self._classes[which].astype(np.int32)))
-        versions = pa.array(np.ones(len(which), dtype=np.int16))
-        return pa.table([arrow_column(self._ids[which]), versions, classes], schema=CARDS)
-
-    def counters(self, _bucket: int) -> Columns:
-        return stacked([], COUNTER)
-
-    def settled(self, _ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
-        return {}
-
-
 @pytest.fixture(scope="module")
 def day() -> BulkDay:
     return BulkDay(EXTENT, seed=5, rates=RATES)
@@ -81,7 +54,7 @@ def uploads(day: BulkDay, tmp_path_factory: pytest.TempPathFactory) -> list[Uplo
 
 @pytest.fixture(scope="module")
 def cleared(day: BulkDay, uploads: list[Upload], tmp_path_factory: pytest.TempPathFactory) -> DayResult:
-    folder, register = tmp_path_factory.mktemp("cleared"), Register(day)
+    folder, register = tmp_path_factory.mktemp("cleared"), Register(day.town)
     inputs = DayInputs(
         number=1,
         business_day=DAY,

@@ -22,6 +22,7 @@ from clearing.gaps.rules import GapState
 from clearing.gaps.service import follow_deadlines, follow_window
 from clearing.gaps.tables import GapRow
 from clearing.intake.tables import BatchRow
+from clearing.participants.charging import NOTHING_RUNNING
 from clearing.participants.rules import demonstration
 from clearing.participants.service import publish_city
 from clearing.settlement.model import Remark, WindowResult
@@ -63,6 +64,7 @@ class Books:
             held={},
             cleared=(Written(name, len(used) + 1, ""),),
             counters=(),
+            running=NOTHING_RUNNING,
         )
         await follow_window(self.session, result, self.results, now=now)
 

@@ -13,6 +13,7 @@ import pytest
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
 from clearing.participants.banking import BankAccount
+from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import demonstration
 from rulebook.money import Amount
 from simulator.city.bank import DemonstrationBank
@@ -79,6 +80,14 @@ class Office:
     def _answer(answer: httpx.Response, expect: int | None) -> Any:
         assert answer.status_code == expect if expect else answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+
+@pytest.fixture
+def agreed() -> dict[DocumentKind, Any]:
+    """The demonstration's cap and no charges: what is moved here is what is settled."""
+    document = demonstration_documents()[DocumentKind.CONTRACTS]
+    caps = [contract for contract in document["contracts"] if "net_debit_cap_minor" in contract]
+    return {DocumentKind.CONTRACTS: {**document, "contracts": caps}}
 
 
 @pytest.fixture

@@ -56,13 +56,14 @@ async def test_window_closed_under_load_a_cent_adrift(office: Any) -> None:
     """Regression of others: every fen stands in exactly one window, and each window's calls add up."""
     moved: Counter[str] = Counter()
     done = asyncio.Event()
-    load = [asyncio.create_task(_keep_moving(office, number, moved, done)) for number in range(3)]
     legs: Counter[str] = Counter()
-    for window in (1, 2, 3):
-        await office.house.close(window)
-        await _add_legs(office, window, legs)
-    done.set()
-    await asyncio.gather(*load)
+    async with asyncio.TaskGroup() as load:  # should a window fail, no task is left within a transaction
+        for number in range(3):
+            load.create_task(_keep_moving(office, number, moved, done))
+        for window in (1, 2, 3):
+            await office.house.close(window)
+            await _add_legs(office, window, legs)
+        done.set()
     view = await office.house.close(4)
     await _add_legs(office, 4, legs)
     assert sum(moved.values()) == 0
