@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from day import Cards, inputs_of, make, vault
+from day import inputs_of, make, vault
 
 from clearing.apportionment.agreement import Agreements
 from clearing.day.duckdb_engine import DuckDbEngine
@@ -36,6 +36,7 @@ from clearing.restatement.workshop import Restated, RestatementInputs, Restateme
 from rulebook.record import Event, Record
 from rulebook.tariff import RiderClass, load_tariff
 from rulebook.tariff.demonstration import demonstration_document
+from simulator.city.bulk.register import Register
 from simulator.city.places import DAY
 
 
@@ -75,7 +76,7 @@ def one_by_one(inputs: RestatementInputs) -> tuple[int, float, Counter[Any]]:
     """Rides, seconds, and fen by operator and kind, of the first file."""
     journals = Journals(stretch for stretches in inputs.journals.values() for stretch in stretches)
     facts = inputs.windows[1]
-    assert isinstance(facts.register, Cards)
+    assert isinstance(facts.register, Register)
     known = facts.register.known()
     rows = pq.read_table(inputs.files[0].path).to_pylist()
     rows = [row for row in rows if row["settled"] and not row["load"] and row["event"] in (Event.RIDE, Event.EXIT)]
