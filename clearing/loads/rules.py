@@ -9,7 +9,7 @@ one attempt of a card is ever reserved, and its TAC tells for certain which one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum, unique
@@ -18,14 +18,13 @@ from typing import TypeAlias
 
 from card_os.crypto import purse
 from card_os.crypto.session import load_session_key
-from card_os.crypto.suites import TRIPLE_DES, Algorithm, Suite
+from card_os.crypto.suites import SUITES, Algorithm
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.facts import CardFact, CardState
 from rulebook.messages.loads import LoadRefusal, LoadRequest, LoadState
 
 # The type byte of an electronic purse's load, by P2 of INITIALIZE FOR LOAD (standards.md §1.2).
 TRANSACTION_TYPES = {1: purse.TransactionType.DEPOSIT_LOAD, 2: purse.TransactionType.LOAD}
-SUITES: dict[int, Suite] = {Algorithm.TRIPLE_DES: TRIPLE_DES}
 
 _LENGTHS = {"issuer": 8, "serial": 10, "random": 4, "mac1": 4, "terminal": 6, "date": 4, "time": 3}
 _AMOUNT_MAXIMUM = 0xFFFFFFFF
@@ -202,7 +201,7 @@ class LoadMacs:
 
 
 def macs(load_key: bytes, request: LoadRequest) -> LoadMacs:
-    """``load_key``: the card's 16 bytes (standards.md §2.1, §2.3)."""
+    """``load_key``: the card's 16 bytes for the request's algorithm (standards.md §2.1, §2.3)."""
     suite, kind = SUITES[request.algorithm], TRANSACTION_TYPES[request.purse]
     session = load_session_key(
         load_key, card_random=request.random, online_sequence=request.online_sequence, suite=suite
@@ -229,14 +228,15 @@ def macs(load_key: bytes, request: LoadRequest) -> LoadMacs:
 
 
 def executed(
-    tac_key: bytes, load: LoadKey, attempts: Iterable[Attempt], tac: bytes
+    tac_key: Callable[[Algorithm], bytes], load: LoadKey, attempts: Iterable[Attempt], tac: bytes
 ) -> tuple[Attempt, Authorisation] | None:
     """The attempt and the MAC2 whose execution ``tac`` proves; None when it proves none of them. A TAC does not cover the
-    random: of attempts alike in everything it covers the one that is posted counts, then the newest."""
+    random: of attempts alike in everything it covers the one that is posted counts, then the newest. ``tac_key``: the card's
+    for the algorithm that INITIALIZE named."""
     for attempt in sorted(attempts, key=lambda a: (a.state is not LoadState.POSTED, -a.number)):
         for given in attempt.authorisations:
             expected = purse.load_tac(
-                tac_key,
+                tac_key(Algorithm(given.algorithm)),
                 new_balance_minor=given.balance_minor + attempt.amount_minor,
                 online_sequence=load.online_sequence,
                 amount_minor=attempt.amount_minor,

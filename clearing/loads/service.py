@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from hmac import compare_digest
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from card_os.crypto.suites import Algorithm
 from clearing.ledger import queries as ledger_queries
 from clearing.ledger.accounts import TRANSIT, Kind, code
 from clearing.ledger.rules import Phase, Purpose, Refusal, Transfer, settling
@@ -35,7 +37,7 @@ from clearing.loads.rules import (
     moment,
     next_state,
 )
-from hardware.vault.vault import KeyLabel, MasterKey, Vault
+from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey, Vault
 from rulebook.calendar import BUSINESS_ZONE, calendar_named
 from rulebook.messages.facts import CardFact
 from rulebook.messages.loads import (
@@ -80,7 +82,7 @@ async def authorise(
     load = LoadKey.of(request)
     await queries.lock_cards(session, [load])
     (found,) = await queries.find(session, [(load, agent)])
-    expected = None if found.card is None else macs(child_key_of(vault, KeyLabel.LOAD, found.card), request)
+    expected = None if found.card is None else macs_of(vault, found.card, request)
     judgement = judge(request, agent, known_of(request, load, found, expected, now))
     return await _carry_out(session, request, load, agent, found.agent_account, judgement, expected, now)
 
@@ -149,7 +151,8 @@ async def confirm(
     (found,) = await queries.find(session, [(load, None)])
     if found.card is None or not found.attempts:
         return ConfirmationRefused(ConfirmationRefusal.LOAD_UNKNOWN)
-    proved = executed(child_key_of(vault, KeyLabel.TAC, found.card), load, found.attempts, confirmation.tac)
+    tac_key = partial(child_key_of, vault, KeyLabel.TAC, found.card)
+    proved = executed(tac_key, load, found.attempts, confirmation.tac)
     if proved is None:
         return ConfirmationRefused(ConfirmationRefusal.TAC_WRONG)
     attempt, given = proved
@@ -229,9 +232,19 @@ async def _posted(session: AsyncSession, transfer: Transfer, now: datetime) -> b
     return True
 
 
-def child_key_of(vault: Vault, label: KeyLabel, card: CardFact) -> bytes:
+def macs_of(vault: Vault, card: CardFact, request: LoadRequest) -> LoadMacs:
+    """Raises ``MalformedRequest`` for an algorithm that the vault has no master for: a token may have none for SM4."""
+    try:
+        return macs(child_key_of(vault, KeyLabel.LOAD, card, Algorithm(request.algorithm)), request)
+    except UnknownKey as error:
+        raise MalformedRequest(
+            [("algorithm", f"is {request.algorithm}; clearing holds no such key: {error}")]
+        ) from error
+
+
+def child_key_of(vault: Vault, label: KeyLabel, card: CardFact, algorithm: Algorithm) -> bytes:
     """The card's own key; it lives as long as this request's check."""
-    return vault.child_key(MasterKey(label, card.key_version), [card.issuer, card.serial[-8:]])
+    return vault.child_key(MasterKey(label, card.key_version, algorithm), [card.issuer, card.serial[-8:]])
 
 
 def business_day_of(date_bcd: bytes, time_bcd: bytes) -> date:

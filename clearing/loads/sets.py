@@ -14,16 +14,16 @@ from clearing.ledger.rules import Refusal, Transfer
 from clearing.ledger.service import TransfersRefused, post
 from clearing.loads import queries
 from clearing.loads.queries import Found
-from clearing.loads.rules import Attempt, Continue, LoadKey, LoadMacs, Repeat, Reserve, judge, macs
+from clearing.loads.rules import Attempt, Continue, LoadKey, LoadMacs, Repeat, Reserve, judge
 from clearing.loads.service import (
     LoadRefused,
     authorisation_of,
     business_day_of,
-    child_key_of,
     known_of,
+    macs_of,
     pending_of,
 )
-from hardware.vault.vault import KeyLabel, Vault
+from hardware.vault.vault import Vault
 from rulebook.messages.loads import LoadAuthorised, LoadRefusal, LoadRequest, LoadState
 
 Answer: TypeAlias = LoadAuthorised | LoadRefused
@@ -79,7 +79,7 @@ async def authorise_set(session: AsyncSession, vault: Vault, asked: Sequence[Ask
 
 def _judged(vault: Vault, place: int, one: Asked, found: Found) -> Answer | _Granted | None:
     request, load = one.request, one.load
-    expected = None if found.card is None else macs(child_key_of(vault, KeyLabel.LOAD, found.card), request)
+    expected = None if found.card is None else macs_of(vault, found.card, request)
     judgement = judge(request, one.agent, known_of(request, load, found, expected, one.now))
     match judgement:
         case LoadRefusal():

@@ -18,6 +18,7 @@ from backoffice.settings import Settings
 from backoffice.web import Service, create_service_app
 from card_os.crypto.purse import load_mac1, load_tac
 from card_os.crypto.session import load_session_key
+from card_os.crypto.suites import SM4, TRIPLE_DES, Suite
 from clearing.base import accounts
 from clearing.devices.tables import DeviceRow
 from clearing.facts.service import apply_fact
@@ -27,7 +28,7 @@ from clearing.ledger.service import open_accounts, post
 from clearing.loads.api import router
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.software import SoftwareVault
-from hardware.vault.vault import KeyLabel, MasterKey
+from hardware.vault.vault import KeyLabel, MasterKey, UnknownKey
 from rulebook.messages.facts import CardFact, CardState, FeedItem
 from rulebook.money import Amount
 
@@ -108,15 +109,21 @@ async def client(clearing_database: Database) -> AsyncIterator[httpx.AsyncClient
         yield client
 
 
-def request(amount: int = 3000, **changed: Any) -> dict[str, Any]:
-    key = VAULT.child_key(MasterKey(KeyLabel.LOAD), [ISSUER, SERIAL[-8:]])
-    session_key = load_session_key(key, card_random=b"rand", online_sequence=0)
-    mac1 = load_mac1(session_key, balance_minor=0, amount_minor=amount, transaction_type=2, terminal=TERMINAL)
+def key_of(label: KeyLabel, suite: Suite) -> bytes:
+    return VAULT.child_key(MasterKey(label, algorithm=suite.algorithm), [ISSUER, SERIAL[-8:]])
+
+
+def request(amount: int = 3000, suite: Suite = TRIPLE_DES, **changed: Any) -> dict[str, Any]:
+    key = key_of(KeyLabel.LOAD, suite)
+    session_key = load_session_key(key, card_random=b"rand", online_sequence=0, suite=suite)
+    mac1 = load_mac1(
+        session_key, balance_minor=0, amount_minor=amount, transaction_type=2, terminal=TERMINAL, suite=suite
+    )
     values = {
         "amount_minor": amount,
         "balance_minor": 0,
         "key_version": 1,
-        "algorithm": 0,
+        "algorithm": suite.algorithm.value,
         "random": b"rand".hex(),
         "mac1": mac1.hex(),
         "terminal": TERMINAL.hex(),
@@ -126,9 +133,9 @@ def request(amount: int = 3000, **changed: Any) -> dict[str, Any]:
     return {**ID, **values, **changed}
 
 
-def confirmation() -> dict[str, Any]:
+def confirmation(suite: Suite = TRIPLE_DES) -> dict[str, Any]:
     tac = load_tac(
-        VAULT.child_key(MasterKey(KeyLabel.TAC), [ISSUER, SERIAL[-8:]]),
+        key_of(KeyLabel.TAC, suite),
         new_balance_minor=3000,
         online_sequence=0,
         amount_minor=3000,
@@ -136,8 +143,12 @@ def confirmation() -> dict[str, Any]:
         terminal=TERMINAL,
         date=bytes.fromhex("20260915"),
         time=bytes.fromhex("100000"),
+        suite=suite,
     )
     return {**ID, "tac": tac.hex()}
+
+
+SM4_REQUEST = request(suite=SM4)
 
 
 async def send(
@@ -150,12 +161,13 @@ async def send(
     return await client.send(prepared)
 
 
-async def test_a_load_over_http(client: httpx.AsyncClient) -> None:
-    authorised = await send(client, "/loads", request())
+@pytest.mark.parametrize("suite", [TRIPLE_DES, SM4], ids=["3des", "sm4"])
+async def test_a_load_over_http(client: httpx.AsyncClient, suite: Suite) -> None:
+    authorised = await send(client, "/loads", request(suite=suite))
     assert authorised.status_code == 200
     assert len(bytes.fromhex(authorised.json()["mac2"])) == 4
     assert (await send(client, "/loads/standings", ID)).json()["state"] == "reserved"
-    posted = await send(client, "/loads/confirmations", confirmation(), device="BUS-A-0012")
+    posted = await send(client, "/loads/confirmations", confirmation(suite), device="BUS-A-0012")
     assert posted.json() == {
         "state": "posted",
         "amount_minor": 3000,
@@ -167,6 +179,17 @@ async def test_a_load_over_http(client: httpx.AsyncClient) -> None:
     assert (await send(client, "/loads/standings", ID)).json()["state"] == "posted"
 
 
+async def test_a_key_that_the_vault_has_not_is_named(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_for_sm4(_: SoftwareVault, master: MasterKey, factors: Any) -> bytes:
+        raise UnknownKey(f"this token has no {master.algorithm.name}")
+
+    monkeypatch.setattr(SoftwareVault, "child_key", none_for_sm4)
+    response = await send(client, "/loads", SM4_REQUEST)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "algorithm")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "reason"),
     [
@@ -176,6 +199,8 @@ async def test_a_load_over_http(client: httpx.AsyncClient) -> None:
         ("/loads", request(random="00"), 422, "invalid_fields"),
         ("/loads", request(terminal="000000000000"), 422, "invalid_fields"),
         ("/loads", request(device="TOPUP-02"), 422, "invalid_fields"),
+        ("/loads", request(algorithm=1), 422, "invalid_fields"),
+        ("/loads", request(algorithm=0x04), 409, "mac1_wrong"),
         ("/loads", request(surprise=1), 422, "invalid_fields"),
         ("/loads", request(random="no hex"), 422, "invalid_fields"),
         ("/loads/confirmations", confirmation(), 404, "load_unknown"),

@@ -172,7 +172,7 @@ class Host:
         attempts = self.loads.get(load, [])
         if not attempts:
             raise _refused(ConfirmationRefusal.LOAD_UNKNOWN)
-        proved = executed(child("tac"), load, attempts, confirmation.tac)
+        proved = executed(lambda _: child("tac"), load, attempts, confirmation.tac)
         if proved is None:
             raise _refused(ConfirmationRefusal.TAC_WRONG)
         self._move(attempts, proved[0], Event.PROVED)
