@@ -141,8 +141,10 @@ async def sequences_elsewhere(session: AsyncSession, serials: Collection[str]) -
     """Off-line sequences of our cards that were used in other cities and have come from there, of each card of ``serials``
     (hexadecimal, capitals)."""
     wanted = [bytes.fromhex(serial) for serial in sorted(serials)]
-    found = select(ItemRow.serial, func.array_agg(ItemRow.sequence)).where(ItemRow.proven, ItemRow.serial.in_(wanted))
-    rows = await session.execute(found.group_by(ItemRow.serial))
+    found = select(ItemRow.serial, func.array_agg(ItemRow.sequence)).group_by(ItemRow.serial)
+    rows = await session.execute(
+        found.where(ItemRow.proven, ItemRow.serial == func.any(cast(wanted, ARRAY(LargeBinary))))
+    )
     return {serial.hex().upper(): of_numbers(sequences) for serial, sequences in rows}
 
 

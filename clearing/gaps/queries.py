@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, cast, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.gaps.rules import FollowedGap, GapKind, GapState
@@ -71,7 +71,9 @@ async def end(session: AsyncSession, numbers: Collection[int], state: GapState, 
     if state is GapState.CAME:
         values["missing"] = []
     if numbers:
-        await session.execute(update(GapRow).where(GapRow.number.in_(numbers)).values(values))
+        await session.execute(
+            update(GapRow).where(GapRow.number == func.any(cast(list(numbers), ARRAY(BigInteger)))).values(values)
+        )
 
 
 async def journals(session: AsyncSession, devices: Collection[str]) -> dict[str, tuple[Range, ...]]:

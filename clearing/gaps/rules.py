@@ -114,22 +114,16 @@ def opened(
     for gap in known:
         covered.setdefault((gap.kind, gap.subject), []).extend(gap.missing)
     deadlines = {kind: calendar.working_days_after(today, rule.days) for kind, rule in GAPS.items()}
-    return tuple(
-        FollowedGap(
-            kind,
-            remark.subject,
-            first,
-            last,
-            window,
-            remark.participant or keeper,
-            today,
-            deadlines[kind],
-            ((first, last),),
-        )
-        for remark in remarks
-        if (kind := _KIND_OF.get(remark.kind)) is not None
-        for first, last in without([_range(remark)], covered.get((kind, remark.subject), ()))
-    )
+    # A card's purses may miss the same numbers: that is one gap.
+    found: dict[tuple[GapKind, str, Range], FollowedGap] = {}
+    for remark in remarks:
+        if (kind := _KIND_OF.get(remark.kind)) is None:
+            continue
+        owner = remark.participant or keeper
+        for part in without([_range(remark)], covered.get((kind, remark.subject), ())):
+            gap = FollowedGap(kind, remark.subject, *part, window, owner, today, deadlines[kind], (part,))
+            found.setdefault((kind, remark.subject, part), gap)
+    return tuple(found.values())
 
 
 def subject_of(gap: FollowedGap) -> Subject:

@@ -1,9 +1,9 @@
-"""Following gaps: after each close what came and what is newly missing, and day by day the deadlines."""
+"""Following gaps: after each close what came and what is newly missing, and by the timer what came since, and the deadlines."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from clearing.cases.rules import CaseKind, CaseState
 from clearing.cases.service import close_vanished, open_cases
 from clearing.cases.tables import CaseRow
+from clearing.exchange.queries import sequences_elsewhere
 from clearing.gaps import queries
 from clearing.gaps.rules import Came, Followed, FollowedGap, GapKind, GapState, followed, opened, subject_of
 from clearing.ledger.accounts import TRANSIT
@@ -45,17 +46,26 @@ async def follow_window(session: AsyncSession, result: WindowResult, results: Pa
 
 
 async def follow_deadlines(session: AsyncSession, *, now: datetime) -> list[str]:
-    """Journals that have come close their gaps; a gap past its deadline is a case, one that two people have explained is over.
-    May be called at any time; the ids of new cases."""
+    """Journals that have come, and rides of which another city has told, close their gaps; a gap past its deadline is a case,
+    one that two people have explained is over. May be called at any time; the ids of new cases."""
     await _end_explained(session, now=now)
     open_ = await queries.gaps(session, GapState.OPEN)
-    devices = {gap.subject for gap in open_.values() if gap.kind is GapKind.JOURNAL}
-    came = {(GapKind.JOURNAL, device): ranges for device, ranges in (await queries.journals(session, devices)).items()}
-    overdue = (await _move(session, open_, came, now=now)).overdue
+    overdue = (await _move(session, open_, await _came(session, open_.values()), now=now)).overdue
     cases = {gap.case: subject_of(gap) for gap in overdue}
     await close_vanished(session, CaseKind.GAP, cases, actor=ACTOR, now=now)
     calendar = (await city(session)).rules().calendar
     return await open_cases(session, cases.values(), calendar=calendar, actor=ACTOR, now=now)
+
+
+async def _came(session: AsyncSession, open_: Collection[FollowedGap]) -> Came:
+    """All but what cleared files say, which is looked at once, after their window's close."""
+    of: dict[GapKind, set[str]] = {kind: {gap.subject for gap in open_ if gap.kind is kind} for kind in GapKind}
+    journals = await queries.journals(session, of[GapKind.JOURNAL])
+    elsewhere = await sequences_elsewhere(session, of[GapKind.CARD])
+    return {
+        **{(GapKind.JOURNAL, device): ranges for device, ranges in journals.items()},
+        **{(GapKind.CARD, serial): ranges for serial, ranges in elsewhere.items()},
+    }
 
 
 async def _move(session: AsyncSession, open_: Mapping[int, FollowedGap], came: Came, *, now: datetime) -> Followed:

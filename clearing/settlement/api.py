@@ -15,6 +15,7 @@ from backoffice.web import Now, ServiceDep, StaffDep, require_role
 from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
 from clearing.files import FilesDep
+from clearing.gaps.service import follow_window
 from clearing.keys import VaultDep
 from clearing.participants.service import city
 from clearing.settlement import queries, service
@@ -61,10 +62,12 @@ async def approval(
     async with here.database.transaction() as session:
         row = await service.approve(session, number, actor=staff.name, now=moment)
         await follow_open_taps(session, now=moment)
+        found = await _there(session, running, number, moment)
+        await follow_window(session, found, running.files.results, now=moment)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
         )
-        view = await window_view(session, row, await running.result_of(session, row, now=moment))
+        view = await window_view(session, row, found)
     if row.manifest is not None:
         running.forget(number, row.manifest)
     return _answer(request, view)

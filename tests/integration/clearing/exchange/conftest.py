@@ -23,7 +23,8 @@ from clearing.verification.joining import Claim
 from clearing.verification.tac import TAC_MASTER, tac_input
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Record
-from simulator.city.neighbour import CENTRE, ISSUER, KEY, Office
+from simulator.city.neighbour import CENTRE, KEY, Office
+from simulator.city.neighbour_cards import ISSUER
 
 PASSWORDS = {"wang": "first-person", "li": "second-person"}
 EVENING = datetime(2026, 9, 15, 22, tzinfo=BUSINESS_ZONE)

@@ -10,7 +10,8 @@ import pytest
 
 from clearing.exchange.messages import Verdict
 from clearing.facts.rules import DenyChange, deny_list_of
-from simulator.city.neighbour import ISSUER, NAME
+from simulator.city.neighbour import NAME
+from simulator.city.neighbour_cards import ISSUER
 
 DAY = date(2026, 9, 15)
 # Foreign rides here: 100 a ride but for those of card 2, which the other city disputes and then pays; ours there: 200 a ride.

@@ -7,16 +7,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from clearing.exchange.codec import encode
 from clearing.exchange.messages import DisputeCode, DisputeResult, Ruling, Verdict
-from clearing.exchange.queries import sequences_elsewhere
 from clearing.facts.rules import DenyChange, deny_list_of
+from clearing.gaps.service import follow_deadlines
+from clearing.gaps.tables import GapRow
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
-from simulator.city.neighbour import CENTRE, ISSUER, NAME, OUR_CENTRE
+from simulator.city.neighbour import CENTRE, NAME, OUR_CENTRE
+from simulator.city.neighbour_cards import ISSUER
 
 FEES_BEFORE = Transfer(
     id="fees-before",
@@ -240,9 +243,21 @@ async def test_what_our_cards_paid_there_is_owed_to_the_other_city(cities: Any) 
     assert result.disputed == {3: DisputeCode.VERIFICATION_FAILED}
     assert await cities.moved(before) == {"value-on-cards": -400, OTHER: 400}
     assert cities.office.owed_minor == 400
-    async with cities.house.database.reading() as session:
-        used = await sequences_elsewhere(session, ["03109910000000000001", "03109910000000000002"])
-    assert used == {"03109910000000000001": ((3, 3),), "03109910000000000002": ((5, 5),)}
+
+
+async def test_a_ride_there_closes_the_cards_gap_here(cities: Any) -> None:
+    """A flipped TAC proves nothing, and leaves it open."""
+    bus = await cities.house.enrol("BUS-A-0001")
+    for card in (1, 2):
+        cities.house.town.tap(card, 0)
+        cities.house.town.tap(card, 2)
+    await bus.upload(1, cities.house.town.journal["BUS-A-0001"])
+    await cities.house.close(1)
+    await _elsewhere(cities, [cities.ride_elsewhere(1, 1), cities.ride_elsewhere(2, 1, flipped=True)])
+    async with cities.house.database.transaction() as session:
+        await follow_deadlines(session, now=cities.now)
+        found = {row.subject: row.state for row in await session.scalars(select(GapRow))}
+    assert found == {"03109910000000000001": "came", "03109910000000000002": "open"}
 
 
 async def test_a_ride_there_is_paid_once_for_ever(cities: Any) -> None:

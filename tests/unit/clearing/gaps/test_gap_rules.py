@@ -100,6 +100,12 @@ def test_what_is_followed_or_explained_already_is_not_opened_again() -> None:
     assert [(gap.first, gap.last) for gap in found if gap.subject == "BUS-A-0001"] == [(6, 7), (9, 9)]
 
 
+def test_numbers_that_two_purses_of_a_card_miss_are_one_gap() -> None:
+    remarks = [REMARKS[0], REMARKS[0]]
+    found = opened(remarks, [], window=2, keeper="c", calendar=calendar_named("china"), today=TODAY)
+    assert [(gap.subject, gap.first, gap.last) for gap in found] == [(CARD, 7, 7)]
+
+
 def test_the_case_of_a_gap_names_what_is_missing_and_moves_no_money() -> None:
     subject = subject_of(_gap(3, 9))
     assert (subject.id, subject.kind, subject.owner, subject.amount.minor) == (
