@@ -18,6 +18,11 @@ async def waiting(session: AsyncSession, kind: CaseKind | None = None) -> Sequen
     return (await session.scalars(found if kind is None else found.where(CaseRow.kind == kind))).all()
 
 
+async def known_ids(session: AsyncSession, ids: Iterable[str]) -> set[str]:
+    """Those of ``ids`` that are cases, open or closed."""
+    return set(await session.scalars(select(CaseRow.id).where(CaseRow.id.in_(list(ids)))))
+
+
 async def closed(session: AsyncSession, limit: int) -> Sequence[CaseRow]:
     """The last ones, newest first."""
     found = select(CaseRow).where(CaseRow.state == CaseState.CLOSED).order_by(CaseRow.closed_at.desc(), CaseRow.id)

@@ -125,10 +125,19 @@ async def escalate_overdue(
 
 
 async def close_vanished(
-    session: AsyncSession, kind: CaseKind, still_there: Collection[str], *, actor: str, now: datetime
+    session: AsyncSession,
+    kind: CaseKind,
+    still_there: Collection[str],
+    *,
+    book: str | None = None,
+    actor: str,
+    now: datetime,
 ) -> list[str]:
-    """Close the cases of ``kind`` whose reason has gone by itself: the ids that are not in ``still_there``."""
+    """Close the cases of ``kind`` (of ``book`` where it is given) whose reason has gone by itself: the ids that are not in
+    ``still_there``."""
     open_ = select(CaseRow).where(CaseRow.kind == kind, CaseRow.state != CaseState.CLOSED).with_for_update()
+    if book is not None:
+        open_ = open_.where(CaseRow.book == book)
     gone = [row for row in await session.scalars(open_.order_by(CaseRow.id)) if row.id not in still_there]
     for row in gone:
         row.state = next_state(CaseState(row.state), CaseEvent.VANISH)

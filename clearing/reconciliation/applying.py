@@ -16,11 +16,9 @@ from clearing.opening.queries import id_prefixes
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import breaks, queries, standing
-from clearing.reconciliation.intake import WRONG
 from clearing.reconciliation.matching import Match, Matching, Part, Target, TargetKind, match
 from clearing.reconciliation.progress import Direction, FileState, not_failed, progress
 from clearing.reconciliation.settling import at_bank, settle_if_complete
-from clearing.reconciliation.standing import BankState
 from clearing.reconciliation.tables import AllocationRow, BookRow, PaymentFileRow, PaymentRow
 from clearing.settlement.life import BookState
 from rulebook.money import Amount
@@ -204,21 +202,8 @@ async def _follow_breaks(
     session: AsyncSession, here: City, book: str, matching: Matching, *, actor: str, now: datetime
 ) -> None:
     """A case for every entry that is left; those of entries that found their match, and of lifted stops, are closed."""
-    account = here.bank_accounts[book].account.number
-    for entry in matching.unmatched:
-        subject = breaks.unmatched_entry(here, book, account, entry)
-        await breaks.open_case(session, subject, here, actor=actor, now=now)
-    await breaks.close_those_that_went(session, await _still_there(session, here), actor=actor, now=now)
-
-
-async def _still_there(session: AsyncSession, here: City) -> set[str]:
-    """The ids of every case of every book that has its reason still."""
-    standings = await queries.standings(session)
-    still = set()
-    for book, terms in here.bank_accounts.items():
-        number = terms.account.number
-        still |= {breaks.unmatched_id(number, row.reference) for row in await queries.unmatched(session, book)}
-        if book in standings and standings[book].state != BankState.RUNNING:
-            wrong = [row for row in await queries.reports(session, book) if row.state == WRONG]
-            still |= {breaks.wrong_statement_id(number, row.id) for row in wrong}
-    return still
+    number = here.bank_accounts[book].account.number
+    subjects = [breaks.unmatched_entry(here, book, number, entry) for entry in matching.unmatched]
+    await breaks.open_new(session, subjects, here, actor=actor, now=now)
+    still_there = {breaks.unmatched_id(number, row.reference) for row in await queries.unmatched(session, book)}
+    await breaks.close_those_that_went(session, book, still_there, actor=actor, now=now)

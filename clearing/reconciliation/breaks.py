@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.cases.queries import known_ids
 from clearing.cases.rules import CaseKind, Subject
 from clearing.cases.service import close_vanished, open_cases
 from clearing.participants.rules import City
@@ -15,15 +16,20 @@ from clearing.reconciliation.model import BankReport, Entry
 from rulebook.money import Amount
 
 
-async def open_case(session: AsyncSession, subject: Subject, here: City, *, actor: str, now: datetime) -> None:
-    """A repeat changes nothing."""
-    await open_cases(session, [subject], calendar=here.rules().calendar, actor=actor, now=now)
+async def open_new(
+    session: AsyncSession, subjects: Sequence[Subject], here: City, *, actor: str, now: datetime
+) -> None:
+    """One that is known stays with whom it was given to, whoever has that bank account by now."""
+    known = await known_ids(session, [subject.id for subject in subjects])
+    new = [subject for subject in subjects if subject.id not in known]
+    await open_cases(session, new, calendar=here.rules().calendar, actor=actor, now=now)
 
 
 async def close_those_that_went(
-    session: AsyncSession, still_there: Collection[str], *, actor: str, now: datetime
+    session: AsyncSession, book: str, still_there: Collection[str], *, actor: str, now: datetime
 ) -> None:
-    await close_vanished(session, CaseKind.BREAK, still_there, actor=actor, now=now)
+    """Of that book only: another one's entries may be coming in at this moment."""
+    await close_vanished(session, CaseKind.BREAK, still_there, book=book, actor=actor, now=now)
 
 
 def unmatched_id(account: str, reference: str) -> str:

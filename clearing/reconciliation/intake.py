@@ -14,7 +14,7 @@ from clearing.opening.queries import began_with
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import queries, standing
-from clearing.reconciliation.breaks import open_case, wrong_statement
+from clearing.reconciliation.breaks import open_new, wrong_statement
 from clearing.reconciliation.camt import read_message
 from clearing.reconciliation.continuity import faults
 from clearing.reconciliation.model import BankReport, Entry, MessageKind
@@ -70,8 +70,7 @@ async def _one(
     await session.flush()
     if wrong:
         await standing.stop(session, lock, report.id, now=now)
-        if known is None:
-            await open_case(session, wrong_statement(here, book, report, wrong), here, actor=actor, now=now)
+        await open_new(session, [wrong_statement(here, book, report, wrong)], here, actor=actor, now=now)
     else:
         await _store_entries(session, book, report)
     return row

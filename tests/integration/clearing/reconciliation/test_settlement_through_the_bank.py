@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
+from clearing.cases.rules import CaseKind, Subject
+from clearing.cases.service import open_cases
 from clearing.ledger import queries as ledger
 from clearing.ledger.service import verify
-from clearing.participants.service import city
+from clearing.participants.banking import BankAccount
+from clearing.participants.rules import City
+from clearing.participants.service import city, publish_city
 from clearing.reconciliation.views import at_banks
+from rulebook.calendar import calendar_named
+from rulebook.money import Amount
 from simulator.city.bank import Form
 
+NOW = datetime.fromisoformat("2026-09-15T22:00:00+08:00")
 DAY1, DAY2, DAY3 = date(2026, 9, 16), date(2026, 9, 17), date(2026, 9, 18)
 
 
@@ -243,6 +250,34 @@ async def test_what_is_left_becomes_a_case_with_owner_and_deadline_and_goes_when
     await closed.post("/settlement/1/transit/start")
     await closed.post("/bank/transit/matching")
     assert case not in (await closed.first.get("/bank/transit/matching")).text
+
+
+async def test_matching_one_book_leaves_the_cases_of_another_alone(closed: Any) -> None:
+    """What came into another book at this moment is not seen yet: its case would look as if its reason had gone."""
+    fund = Subject(
+        id="break:0200000109000000025:B1",
+        kind=CaseKind.BREAK,
+        book="medical:employee-fund",
+        owner="employee-fund",
+        amount=Amount(1),
+    )
+    async with closed.house.database.transaction() as session:
+        await open_cases(session, [fund], calendar=calendar_named("china"), actor="wang", now=NOW)
+    await closed.post("/bank/transit/matching")
+    assert fund.id in (await closed.first.get("/cases")).text
+
+
+async def test_a_break_stays_with_its_owner_when_the_bank_account_becomes_a_participants(closed: Any) -> None:
+    """Regression: matching was refused for ever, because the case of the unmatched entry would have another owner now."""
+    stranger = BankAccount(number="9558800200000000999", bank_code="102100099996", name="unknown")
+    closed.bank.credit("transit", 7, payer=stranger, remittance="", day=DAY1)
+    await closed.say(closed.bank.statement("transit", DAY1))
+    await closed.post("/bank/transit/matching")
+    async with closed.house.database.transaction() as session:
+        here = (await city(session)).model_dump(mode="json")
+        here["participants"][1]["bank_account"]["number"] = stranger.number
+        await publish_city(session, City.model_validate(here), now=NOW)
+    assert len((await closed.post("/bank/transit/matching"))["unmatched"]) == 1
 
 
 async def test_what_no_rule_finds_is_matched_by_two_persons_and_its_case_closed(closed: Any) -> None:
