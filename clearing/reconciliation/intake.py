@@ -47,7 +47,9 @@ async def _one(
     lock = await standing.locked(session, book)
     known = await queries.report(session, report.account, report.kind, report.id)
     if known is not None and known.digest != report.digest():
-        detail = f"{report.kind} {report.id} of account {report.account} is known with other content"
+        detail = (
+            f"{report.kind} {report.id} of {report.account} is known with other content; a corrected one has its own id"
+        )
         raise Refused(409, "Known with other content", detail, reason="repeated_with_other_content")
     if known is not None and known.state == ACCEPTED:
         return known

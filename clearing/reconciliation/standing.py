@@ -61,7 +61,7 @@ async def running(session: AsyncSession, book: str) -> BankStandingRow:
     """The same of a book that is not stopped. Raises ``Refused`` 409."""
     row = await locked(session, book)
     if row.state != BankState.RUNNING:
-        detail = f"statement {row.stopped_by_report} is wrong; take the right one, then two persons lift the stop"
+        detail = f"{row.stopped_by_report} is wrong; take the right one, then two persons lift the stop"
         raise Refused(409, "The bank's balance is wrong / 银行余额不符", detail, reason="bank_stopped")
     return row
 
@@ -73,14 +73,12 @@ async def stop(session: AsyncSession, row: BankStandingRow, report: str, *, now:
 
 
 async def propose_lift(session: AsyncSession, book: str, *, actor: str) -> BankStandingRow:
-    """The first person. Raises ``Refused`` until the newest statement is a right one."""
+    """The first person. Raises ``Refused`` until a right statement has come after whatever was wrong."""
     row = await locked(session, book)
     row.state = _moved(row, BankEvent.PROPOSE_LIFT)
-    newest = select(BankReportRow).where(BankReportRow.book == book, BankReportRow.closing_minor.is_not(None))
-    report = await session.scalar(newest.order_by(BankReportRow.number.desc()).limit(1))
-    if report is None or report.state != "accepted":
-        detail = f"statement {row.stopped_by_report} has not been followed by a right one"
-        raise Refused(409, "The newest statement is wrong", detail, reason="statement_still_wrong")
+    if not await _right_since_wrong(session, book):
+        detail = f"{row.stopped_by_report} is wrong and no right statement has come since"
+        raise Refused(409, "No right statement since", detail, reason="statement_still_wrong")
     row.lift_proposed_by = actor
     await session.flush()
     return row
@@ -102,6 +100,17 @@ async def next_number(session: AsyncSession, book: str) -> int:
     """Under the lock of the book's standing."""
     highest = await session.scalar(select(func.max(BankReportRow.number)).where(BankReportRow.book == book))
     return (highest or 0) + 1
+
+
+async def _right_since_wrong(session: AsyncSession, book: str) -> bool:
+    """An advice has no balance: only a statement shows that all is right again."""
+    right = (BankReportRow.state == "accepted") & BankReportRow.closing_minor.is_not(None)
+    numbers = select(
+        func.max(BankReportRow.number).filter(right),
+        func.max(BankReportRow.number).filter(BankReportRow.state == "wrong"),
+    )
+    last_right, last_wrong = (await session.execute(numbers.where(BankReportRow.book == book))).one()
+    return (last_right or 0) > (last_wrong or 0)
 
 
 def _moved(row: BankStandingRow, event: BankEvent) -> BankState:

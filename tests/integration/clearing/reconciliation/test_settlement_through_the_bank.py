@@ -226,6 +226,17 @@ async def test_an_advice_is_matched_and_its_statement_confirms_it_without_a_seco
     await _balances(closed)
 
 
+async def test_an_advice_that_contradicts_a_statement_stops_until_a_right_statement_comes_after_it(closed: Any) -> None:
+    """Regression: the statement before it was taken for the one that shows all to be right again."""
+    await closed.pay_in("concession-fund", 100_001)
+    await closed.say(closed.bank.statement("transit", DAY1))
+    (answer,) = await closed.say(closed.bank.advice("transit", DAY1).replace(b"1000.01", b"1000.02"))
+    assert answer["faults"][0].startswith("entry_differs")
+    assert (await closed.post("/bank/transit/lift", expect=409))["reason"] == "statement_still_wrong"
+    await closed.say(closed.bank.statement("transit", DAY2))
+    await closed.post("/bank/transit/lift")
+
+
 async def test_a_malformed_message_is_refused_whole_with_every_fault(closed: Any) -> None:
     await closed.pay_in("concession-fund", 100_001)
     content = closed.bank.statement("transit", DAY1)
