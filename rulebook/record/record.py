@@ -6,6 +6,7 @@ The layout is this project's own (no public standard gives a terminal-to-clearin
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import IntEnum, unique
 from typing import Any
@@ -189,23 +190,10 @@ class Record:
             raise MalformedRecord(f"{len(raw)} bytes; a record of version {VERSION} has {RECORD_LENGTH}")
         if raw[0] != VERSION:
             raise MalformedRecord(f"version is {raw[0]}; this reader knows version {VERSION}")
-        values: dict[str, Any] = dict(zip((name for name, _ in LAYOUT), _STRUCT.unpack(raw), strict=True))
-        for name, value in values.items():
-            if name in TEXT_FIELDS:
-                try:
-                    values[name] = value.rstrip(b"\x00").decode("ascii")
-                except UnicodeDecodeError as error:
-                    raise MalformedRecord(f"{name} is not ASCII") from error
-            elif name in ENUM_FIELDS:
-                try:
-                    values[name] = ENUM_FIELDS[name](value)
-                except ValueError as error:
-                    raise MalformedRecord(f"{name} is {value}, which has no meaning") from error
-        values["trace"] = _decode_trace(values["trace"])
-        for name in ("capp_before", "capp_after"):
-            if not any(values[name]):
-                values[name] = b""
-        return cls(**values)
+        record = object.__new__(cls)  # what ``__post_init__`` asks for is so by the form, or checked by a reader
+        for set_field, read, value in zip(_SETTERS, _READERS, _STRUCT.unpack(raw), strict=True):
+            set_field(record, value if read is None else read(value))
+        return record
 
 
 RECORD_LENGTH = _STRUCT.size
@@ -222,11 +210,51 @@ def _check_length(name: str, value: str | bytes, length: int) -> None:
         raise MalformedRecord(f"{name} has {len(value)} bytes; it must have {length}")
 
 
-def _decode_trace(raw: bytes) -> tuple[Step, ...]:
+def _text(name: str) -> Callable[[bytes], str]:
+    def read(raw: bytes) -> str:
+        stripped = raw.rstrip(b"\x00")
+        if not stripped.isascii():
+            raise MalformedRecord(f"{name} is not ASCII")
+        if b"\x00" in stripped:
+            raise MalformedRecord(f"{name} is {stripped!r}; a NUL may only fill up its end")
+        return stripped.decode("ascii")
+
+    return read
+
+
+def _meaning(name: str, meanings: type[IntEnum]) -> Callable[[int], IntEnum]:
+    known = {int(meaning): meaning for meaning in meanings}
+
+    def read(value: int) -> IntEnum:
+        try:
+            return known[value]
+        except KeyError:
+            raise MalformedRecord(f"{name} is {value}, which has no meaning") from None
+
+    return read
+
+
+def _file_1a(raw: bytes) -> bytes:
+    return raw if any(raw) else b""
+
+
+def _trace(raw: bytes) -> tuple[Step, ...]:
+    if not any(raw):
+        return ()
     steps = [Step(*pair) for pair in struct.iter_unpack(">Hi", raw)]
     while steps and steps[-1] == Step(0, 0):
         steps.pop()
     return tuple(steps)
 
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    **{name: _text(name) for name in TEXT_FIELDS},
+    **{name: _meaning(name, meanings) for name, meanings in ENUM_FIELDS.items()},
+    "capp_before": _file_1a,
+    "capp_after": _file_1a,
+    "trace": _trace,
+}
+_READERS = tuple(_READ.get(name) for name, _ in LAYOUT)
+_SETTERS = tuple(getattr(Record, name).__set__ for name, _ in LAYOUT)
 
 assert {field.name for field in fields(Record)} == {name for name, _ in LAYOUT}
