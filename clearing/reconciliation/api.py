@@ -15,7 +15,7 @@ from clearing.demonstration import SETTLEMENT
 from clearing.participants.service import city
 from clearing.reconciliation import applying, by_hand, failing, intake, paying, settling, standing
 from clearing.reconciliation.matching import Matching
-from clearing.reconciliation.tables import BankReportRow, PaymentFileRow
+from clearing.reconciliation.tables import PaymentFileRow
 from clearing.reconciliation.views import (
     AccountView,
     FileView,
@@ -168,11 +168,10 @@ async def content(file: str, staff: Clerk, here: ServiceDep, moment: Now) -> Res
 @router.post("/bank/messages", status_code=201)
 async def message(request: Request, staff: Clerk, here: ServiceDep, moment: Now) -> list[ReportView]:
     """A camt.053 or camt.054 as the request's body. A statement with a wrong balance is answered in state ``wrong``, and the
-    book has stopped."""
+    book has stopped; a page of several in state ``waiting`` until all are there."""
     body = await request.body()
     async with here.database.transaction() as session:
-        rows = await _taken(session, here, staff, moment, body)
-        return [report_view(row) for row in rows]
+        return await _taken(session, here, staff, moment, body)
 
 
 @router.post("/bank/uploads")
@@ -273,15 +272,13 @@ async def lift(book: str, request: Request, staff: Clerk, here: ServiceDep, mome
     return _to_page(request, "/bank") or Response(status_code=204)
 
 
-async def _taken(
-    session: AsyncSession, here: Service, staff: Staff, moment: datetime, body: bytes
-) -> list[BankReportRow]:
-    rows = await intake.take(session, body, actor=staff.name, now=moment)
-    for row in rows:
+async def _taken(session: AsyncSession, here: Service, staff: Staff, moment: datetime, body: bytes) -> list[ReportView]:
+    views = [report_view(row) for row in await intake.take(session, body, actor=staff.name, now=moment)]
+    for view in views:
         await here.accounts.record(
-            session, now=moment, actor=staff.name, act=f"bank message {row.state}", subject=f"{row.account}/{row.id}"
+            session, now=moment, actor=staff.name, act=f"bank message {view.state}", subject=f"{view.account}/{view.id}"
         )
-    return rows
+    return views
 
 
 def _of_file(request: Request, row: PaymentFileRow) -> FileView | Response:

@@ -1,7 +1,8 @@
-"""camt.053 and camt.054 as ``BankReport``. A message is taken whole or refused whole with every fault.
+"""camt.053 and camt.054 as pages of a ``BankReport``. A message is taken whole or refused whole with every fault.
 
 Read are camt.053.001.02 and .08 and camt.054.001.08. The two versions differ for us in two places: the status and the parties,
-each one step deeper in .08.
+each one step deeper in .08. A statement has its pages by itself (.08) or by its message; one that is complete in a message of
+several is no page.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import date
 
 from clearing.reconciliation.model import BankReport, Detail, Entry, MessageKind
 from clearing.reconciliation.money import NotAnAmount, parse
+from clearing.reconciliation.paging import Page
 from clearing.reconciliation.xml import Element, MalformedMessage, every, read, text
 
 # message → (kind, path to its statements or notifications)
@@ -24,17 +26,19 @@ _SIGN = {"CRDT": 1, "DBIT": -1}
 _OPENING, _CLOSING = "OPBD", "CLBD"  # ISO 20022 external code set ExternalBalanceType1Code
 
 
-def read_message(content: bytes) -> tuple[BankReport, ...]:
+def read_message(content: bytes) -> tuple[Page, ...]:
     """Raises ``MalformedMessage``."""
     name, root = read(content, _MESSAGES)
     kind, path = _MESSAGES[name]
-    reader = _Reader(kind)
-    reports = tuple(reader.report(element) for element in every(root, path))
-    twice = [id_ for id_, count in Counter((r.account, r.id) for r in reports).items() if count > 1]
-    reader.faults += [f"account {account}: {id_} is in the message more than once" for account, id_ in twice]
+    reader = _Reader(kind, *every(root, f"{path.partition('/')[0]}/GrpHdr/MsgPgntn"))
+    pages = tuple(reader.page(element) for element in every(root, path))
+    twice = [
+        key for key, count in Counter((p.report.account, p.report.id, p.number) for p in pages).items() if count > 1
+    ]
+    reader.faults += [f"account {account}: {id_} is in the message more than once" for account, id_, _ in twice]
     if reader.faults:
         raise MalformedMessage(reader.faults)
-    return reports
+    return pages
 
 
 @dataclass(slots=True)
@@ -42,19 +46,30 @@ class _Reader:
     """Collects every fault; a value that could not be read is replaced so that reading can go on."""
 
     kind: MessageKind
+    of_message: Element | None = None
     faults: list[str] = field(default_factory=list)
 
-    def report(self, element: Element) -> BankReport:
+    def page(self, element: Element) -> Page:
+        own = [*every(element, "StmtPgntn"), *every(element, "NtfctnPgntn")]
+        said = own[0] if own else self.of_message
+        number, last = (
+            (1, True) if said is None else (int(text(said, "PgNb")), text(said, "LastPgInd") in ("true", "1"))
+        )
+        report = self._report(element, "" if number == 1 else f"{number}.")
+        if number < 1:
+            self.faults.append(f"{report.id}: page {number}; pages count from 1")
+        if not own and (report.kind is MessageKind.ADVICE or _complete(report)):
+            number, last = 1, True
+        return Page(report=report, number=number, last=last)
+
+    def _report(self, element: Element, before_number: str) -> BankReport:
         id_ = text(element, "Id")
         account = text(element, "Acct/Id/Othr/Id") or text(element, "Acct/Id/IBAN")
-        self._whole(element, id_)
         entries = tuple(
-            self._entry(entry, f"{id_} entry {number}", f"{id_}#{number}")
+            self._entry(entry, f"{id_} entry {number}", f"{id_}#{before_number}{number}")
             for number, entry in enumerate(every(element, "Ntry"), 1)
             if _status(entry) == "BOOK"
         )
-        twice = [name for name, count in Counter(entry.reference for entry in entries).items() if count > 1]
-        self.faults += [f"{id_}: bank reference {name} is on more than one entry" for name in twice]
         entries = tuple(entry for entry in entries if entry.amount_minor)  # an information, no money
         opening, closing, closed_on = None, None, None
         if self.kind is MessageKind.STATEMENT:
@@ -69,12 +84,6 @@ class _Reader:
             closing_minor=closing,
             entries=entries,
         )
-
-    def _whole(self, element: Element, id_: str) -> None:
-        """A page of several has no balances that mean anything by themselves."""
-        for pages in (*every(element, "StmtPgntn"), *every(element, "NtfctnPgntn")):
-            if text(pages, "PgNb") != "1" or text(pages, "LastPgInd") not in ("true", "1"):
-                self.faults.append(f"{id_}: page {text(pages, 'PgNb')} of several; send the statement in one page")
 
     def _entry(self, element: Element, where: str, stand_in: str) -> Entry:
         amount = self._signed(element, where)
@@ -110,11 +119,13 @@ class _Reader:
             remittance=" ".join(filter(None, remittance)),
         )
 
-    def _balance(self, element: Element, id_: str, code: str) -> tuple[int, date | None]:
+    def _balance(self, element: Element, id_: str, code: str) -> tuple[int | None, date | None]:
+        """Whether there is one at all is known once all pages are there."""
         found = [each for each in every(element, "Bal") if text(each, "Tp/CdOrPrtry/Cd") == code]
-        if len(found) != 1:
+        if not found:
+            return None, None
+        if len(found) > 1:
             self.faults.append(f"{id_}: {len(found)} balances {code}; a statement has exactly one")
-            return 0, None
         return self._signed(found[0], f"{id_} balance {code}"), self._day(found[0], "Dt", f"{id_} balance {code}")
 
     def _signed(self, element: Element, where: str) -> int:
@@ -134,6 +145,13 @@ class _Reader:
         except ValueError:
             self.faults.append(f"{where}: {tag} is {written!r}; a date is needed")
             return date.min
+
+
+def _complete(report: BankReport) -> bool:
+    """A statement whose two balances are here and follow from one another."""
+    if report.opening_minor is None or report.closing_minor is None:
+        return False
+    return report.opening_minor + report.moved.minor == report.closing_minor
 
 
 def _status(entry: Element) -> str:

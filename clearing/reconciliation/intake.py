@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import insert
@@ -18,27 +18,80 @@ from clearing.reconciliation.breaks import open_new, wrong_statement
 from clearing.reconciliation.camt import read_message
 from clearing.reconciliation.continuity import faults
 from clearing.reconciliation.model import BankReport, Entry, MessageKind
-from clearing.reconciliation.tables import BankEntryRow, BankReportRow
+from clearing.reconciliation.paging import Page, joined, missing
+from clearing.reconciliation.tables import BankEntryRow, BankPageRow, BankReportRow
 from clearing.reconciliation.xml import MalformedMessage
 
 ACCEPTED, WRONG = "accepted", "wrong"
 
 
-async def take(session: AsyncSession, content: bytes, *, actor: str, now: datetime) -> list[BankReportRow]:
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A page was taken; the report waits for its others. ``missing``: which, in words."""
+
+    page: Page
+    book: str
+    missing: str
+
+
+async def take(session: AsyncSession, content: bytes, *, actor: str, now: datetime) -> list[BankReportRow | Waiting]:
     """Every statement or advice of the message, in its order. A repeat changes nothing. One whose balance is wrong is kept
-    in state ``wrong`` without its entries, and the book stops. Raises ``Refused`` 422 with every fault of the message, 409
-    for an id that is known with other content."""
+    in state ``wrong`` without its entries, and the book stops. One of several pages is judged when the last of them is there.
+    Raises ``Refused`` 422 with every fault of the message, 409 for an id that is known with other content."""
     here = await city(session)
+    books = {at_bank.account.number: book for book, at_bank in here.bank_accounts.items()}
     try:
-        reports = read_message(content)
+        pages = read_message(content)
+        if strangers := sorted({page.report.account for page in pages} - set(books)):
+            raise MalformedMessage([f"account {number!r} is of no book" for number in strangers])
+        whole = {page: joined([page]) for page in pages if page.whole}
+        taken: list[BankReportRow | Waiting] = []
+        for page in pages:
+            book, report, came = books[page.report.account], whole.get(page), content
+            if report is None:
+                await standing.locked(session, book)
+                every, came = await _with_page(session, page, content, actor=actor, now=now)
+                if left := missing(every):
+                    taken.append(Waiting(page, book, left))
+                    continue
+                report = joined(every)
+            taken.append(await _one(session, here, book, report, came, actor=actor, now=now))
     except MalformedMessage as error:
         raise _malformed(error.faults) from error
-    books = {at_bank.account.number: book for book, at_bank in here.bank_accounts.items()}
-    if strangers := sorted({report.account for report in reports} - set(books)):
-        raise _malformed([f"account {number!r} is of no book" for number in strangers])
-    return [
-        await _one(session, here, books[report.account], report, content, actor=actor, now=now) for report in reports
+    return taken
+
+
+async def _with_page(
+    session: AsyncSession, page: Page, content: bytes, *, actor: str, now: datetime
+) -> tuple[list[Page], bytes]:
+    """All pages of the report that are there with this one, and the messages they came in. Raises ``Refused`` 409."""
+    report = page.report
+    rows = {row.number: row for row in await queries.pages(session, report.account, report.kind, report.id)}
+    known = rows.get(page.number)
+    if known is None:
+        rows[page.number] = known = BankPageRow(
+            account=report.account,
+            kind=report.kind,
+            id=report.id,
+            number=page.number,
+            digest=report.digest(),
+            content=content,
+            taken_by=actor,
+            taken_at=now,
+        )
+        session.add(known)
+        await session.flush()
+    elif known.digest != report.digest():
+        detail = f"page {page.number} of {report.kind} {report.id} is known with other content; a corrected one has its own id"
+        raise Refused(409, "Known with other content", detail, reason="repeated_with_other_content")
+    of = (report.account, report.kind, report.id)
+    every = [
+        found
+        for number, row in sorted(rows.items())
+        for found in read_message(row.content)
+        if (found.report.account, found.report.kind, found.report.id, found.number) == (*of, number)
     ]
+    return every, b"\n".join(rows[number].content for number in sorted(rows))
 
 
 async def _one(

@@ -64,8 +64,16 @@ async def bank(request: Request, staff: StaffDep, here: ServiceDep) -> Response:
         of = await city(session)
         accounts = await at_banks(session, of)
         reports = [row for book in sorted(of.bank_accounts) for row in (await queries.reports(session, book))[:SHOWN]]
+        waiting_pages = await queries.waiting_pages(session)
     return here.page(
-        request, "bank.html", accounts=accounts, reports=reports, states=STATES, wrongs=WRONGS, staff=staff
+        request,
+        "bank.html",
+        accounts=accounts,
+        reports=reports,
+        waiting_pages=waiting_pages,
+        states=STATES,
+        wrongs=WRONGS,
+        staff=staff,
     )
 
 

@@ -12,6 +12,7 @@ from clearing.reconciliation.model import Detail, Entry, MessageKind
 from clearing.reconciliation.tables import (
     AllocationRow,
     BankEntryRow,
+    BankPageRow,
     BankReportRow,
     BankStandingRow,
     BookRow,
@@ -63,6 +64,22 @@ async def allocated(session: AsyncSession, kind: str, targets: Iterable[str]) ->
 
 async def report(session: AsyncSession, account: str, kind: MessageKind, id_: str) -> BankReportRow | None:
     return await session.get(BankReportRow, (account, kind, id_))
+
+
+async def pages(session: AsyncSession, account: str, kind: MessageKind, id_: str) -> Sequence[BankPageRow]:
+    found = select(BankPageRow).where(BankPageRow.account == account, BankPageRow.kind == kind, BankPageRow.id == id_)
+    return (await session.scalars(found.order_by(BankPageRow.number))).all()
+
+
+async def waiting_pages(session: AsyncSession) -> Sequence[BankPageRow]:
+    """Of reports that are not there yet."""
+    there = select(BankReportRow.id).where(
+        BankReportRow.account == BankPageRow.account,
+        BankReportRow.kind == BankPageRow.kind,
+        BankReportRow.id == BankPageRow.id,
+    )
+    found = select(BankPageRow).where(~there.exists())
+    return (await session.scalars(found.order_by(BankPageRow.account, BankPageRow.taken_at, BankPageRow.number))).all()
 
 
 async def reports(session: AsyncSession, book: str) -> Sequence[BankReportRow]:

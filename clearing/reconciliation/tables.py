@@ -115,8 +115,9 @@ class FailureRow(Base):
 
 
 class BankReportRow(Base):
-    """A statement or advice as it came. ``state``: accepted, or wrong: then none of its entries was taken. ``number`` counts
-    the reports of a book in the order in which they were judged; one that was wrong is judged anew when it comes again."""
+    """A statement or advice as it came, page after page. ``state``: accepted, or wrong: then none of its entries was taken.
+    ``number`` counts the reports of a book in the order in which they were judged; one that was wrong is judged anew when it
+    comes again."""
 
     __tablename__ = "bank_report"
     __table_args__ = (
@@ -136,6 +137,23 @@ class BankReportRow(Base):
     closing_minor: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str]
     faults: Mapped[list[str]] = mapped_column(JSONB)
+    taken_by: Mapped[str]
+    taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class BankPageRow(Base):
+    """A page of a report that the bank sends in several, in the message it came in; never changed. The report is there once
+    all of its pages are."""
+
+    __tablename__ = "bank_page"
+    __table_args__ = (CheckConstraint("number > 0", name="counted_from_one"),)
+
+    account: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
     taken_by: Mapped[str]
     taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 

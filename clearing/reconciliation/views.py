@@ -15,7 +15,7 @@ from clearing.participants.rules import City
 from clearing.reconciliation import queries
 from clearing.reconciliation.applying import booked
 from clearing.reconciliation.continuity import Wrong
-from clearing.reconciliation.intake import WRONG
+from clearing.reconciliation.intake import WRONG, Waiting
 from clearing.reconciliation.matching import Matching, MatchRule, TargetKind
 from clearing.reconciliation.progress import BookProgress, Direction, progress
 from clearing.reconciliation.standing import BankState
@@ -24,6 +24,7 @@ from clearing.settlement import queries as windows
 from clearing.settlement.life import BookState
 from clearing.settlement.model import WindowState
 
+WAITING = "waiting"  # for other pages of the same statement
 STATES: dict[str, tuple[str, str, str]] = {
     BookState.CLOSED: ("待开始", "not begun", "wait"),
     BookState.PENDING: ("结算中", "pending", "wait"),
@@ -38,6 +39,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "withdrawn": ("已撤回", "withdrawn", "bad"),
     "accepted": ("已接受", "accepted", "good"),
     WRONG: ("余额不符", "wrong", "bad"),
+    WAITING: ("待齐页", "waiting for its other pages", "wait"),
 }
 RULES: dict[str, tuple[str, str]] = {
     MatchRule.END_TO_END: ("端到端标识", "end-to-end id"),
@@ -197,7 +199,19 @@ def file_view(row: PaymentFileRow) -> FileView:
     return FileView.model_validate({**_columns(row, FileView), "released_by": row.released_by or ""})
 
 
-def report_view(row: BankReportRow) -> ReportView:
+def report_view(row: BankReportRow | Waiting) -> ReportView:
+    if isinstance(row, Waiting):
+        return ReportView(
+            id=row.page.report.id,
+            kind=row.page.report.kind,
+            account=row.page.report.account,
+            book=row.book,
+            state=WAITING,
+            closed_on=None,
+            opening_minor=None,
+            closing_minor=None,
+            faults=[f"page_missing: {row.missing}"],
+        )
     return ReportView.model_validate(_columns(row, ReportView))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -212,6 +213,33 @@ async def test_a_statement_twice_counts_once_and_the_same_id_with_other_content_
     await closed.pay_in("concession-fund", 7)
     other = await closed.say(closed.bank.statement("transit", DAY1), expect=409)
     assert other["reason"] == "repeated_with_other_content"
+    await _balances(closed)
+
+
+def _page(statement: bytes, number: int, without: bytes) -> bytes:
+    """One of two pages of ``statement``: the balance ``without`` and, on the first, the entries are on the other."""
+    kept = re.sub(rb"<Bal><Tp><CdOrPrtry><Cd>" + without + rb".*?</Bal>", b"", statement)
+    kept = re.sub(rb"<Ntry>.*</Ntry>", b"", kept) if number == 1 else kept
+    mark = f"<StmtPgntn><PgNb>{number}</PgNb><LastPgInd>{str(number == 2).lower()}</LastPgInd></StmtPgntn>".encode()
+    return re.sub(rb"(<Stmt><Id>[^<]*</Id>)", rb"\1" + mark, kept)
+
+
+async def test_a_statement_in_pages_is_taken_whole_once_all_are_there(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    await closed.pay_in("concession-fund", 100_001)
+    whole = closed.bank.statement("transit", DAY1)
+    first, second = _page(whole, 1, b"CLBD"), _page(whole, 2, b"OPBD")
+    for _ in range(2):
+        (answer,) = await closed.say(second)
+        assert (answer["state"], answer["faults"]) == ("waiting", ["page_missing: 1"])
+    assert "第 2 页" in (await closed.first.get("/bank")).text
+    assert (await closed.post("/bank/transit/matching"))["matched"] == []
+    other = await closed.say(second.replace(b"1000.01", b"1000.02"), expect=409)
+    assert other["reason"] == "repeated_with_other_content"
+    for message in (first, second, whole):
+        assert [row["state"] for row in await closed.say(message)] == ["accepted"]
+    assert len((await closed.post("/bank/transit/matching"))["matched"]) == 1
+    assert "第 2 页" not in (await closed.first.get("/bank")).text
     await _balances(closed)
 
 
