@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time
 import numpy as np
 
 from clearing.day.schema import NO_TIME, Flags, Numbers
+from clearing.verification.context import FIRST_YEAR, LAST_YEAR
 from rulebook.calendar import BUSINESS_ZONE
 
 _DAY = 86_400
@@ -20,7 +21,8 @@ def local_seconds(stamps: Numbers) -> Numbers:
     year, month_day = np.divmod(date, 10_000)
     month, day = np.divmod(month_day, 100)
     hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
-    valid &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
+    valid &= (year >= FIRST_YEAR) & (year <= LAST_YEAR)
+    valid &= (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
     first = (np.where(valid, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
     start = first.astype("datetime64[D]").astype(np.int64)
     valid &= day <= (first + 1).astype("datetime64[D]").astype(np.int64) - start

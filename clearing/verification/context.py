@@ -127,9 +127,15 @@ def moment(record: Record) -> datetime | None:
     return bcd_moment(record.date + record.time)
 
 
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+"""Of a clock that can be right; ours. What is dated in the year 1 is of no business day and no moment in UTC, what is dated 9999
+of no day with a next one; neither may stop a close."""
+
+
 def bcd_moment(raw: bytes) -> datetime | None:
     """YYYYMMDDhhmmss in BCD, 7 bytes."""
     try:
-        return datetime.strptime(raw.hex(), "%Y%m%d%H%M%S").replace(tzinfo=BUSINESS_ZONE)
+        at = datetime.strptime(raw.hex(), "%Y%m%d%H%M%S").replace(tzinfo=BUSINESS_ZONE)
     except ValueError:
         return None
+    return at if FIRST_YEAR <= at.year <= LAST_YEAR else None

@@ -77,6 +77,18 @@ async def test_a_day_is_settled_to_the_fen(house: Any) -> None:
     assert view["counts"]["records"] == 9
 
 
+@pytest.mark.parametrize("stamp", ["00010101000000", "99991231235959", "20260230000000", "FFFFFFFFFFFFFF"])
+async def test_a_clock_that_is_no_citys_does_not_stop_the_close(house: Any, stamp: str) -> None:
+    bus = await house.enrol("BUS-A-0001")
+    date_, time = bytes.fromhex(stamp[:8]), bytes.fromhex(stamp[8:])
+    house.town.tap(1, 0, date=date_, time=time)
+    house.town.tap(2, 0)
+    await bus.upload(1, house.town.journal["BUS-A-0001"])
+    view = await house.close()
+    assert {e["journal_sequence"] for e in view["exceptions"]} == {2}
+    assert _nets(view)["bus-a"] == 100
+
+
 async def test_the_same_person_cannot_approve(house: Any) -> None:
     async with house.staff("wang") as wang, house.staff("li") as li:
         assert (await wang.post("/windows/1/closing")).status_code == 200
