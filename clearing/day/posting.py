@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -49,7 +50,7 @@ class FareSet:
             f"{window:06}",
             f"{self.business_day:%F}",
             self.operator,
-            self.line or "-",
+            _named(self.line),
             purpose,
             self.bearer,
         )
@@ -69,6 +70,11 @@ class FareSet:
             business_day=self.business_day,
             reference=f"{count} records",
         )
+
+
+def _named(line: str) -> str:
+    """No two lines have one name in ids, whatever terminals call them."""
+    return {"": "-", "-": "%2D"}.get(line) or quote(line, safe="")
 
 
 def sets_of(fares: pa.Table, subsidies: pa.Table, day: Day) -> dict[FareSet, tuple[int, int]]:

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from clearing.verification.context import FIRST_YEAR, LAST_YEAR
 from rulebook.record import Event
 from rulebook.tariff.classes import NO_WAY, UNKNOWN_YET, Codes, Flags, Numbers
 
@@ -133,7 +134,7 @@ def _moment(octets: NDArray[np.uint8], at: int) -> tuple[int, int, int]:  # prag
     """From YYYYMMDDhhmmss in BCD: days since 1970, seconds of the day, year * 12 + month; a month of -1 if it is none."""
     year, month, day = _decimal(octets, at, 2), _decimal(octets, at + 2, 1), _decimal(octets, at + 3, 1)
     hour, minute, second = _decimal(octets, at + 4, 1), _decimal(octets, at + 5, 1), _decimal(octets, at + 6, 1)
-    if year < 1 or month < 1 or month > 12 or day < 1 or day > _days_of(year, month):
+    if year < FIRST_YEAR or year > LAST_YEAR or month < 1 or month > 12 or day < 1 or day > _days_of(year, month):
         return 0, 0, -1
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return 0, 0, -1

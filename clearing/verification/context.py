@@ -128,8 +128,8 @@ def moment(record: Record) -> datetime | None:
 
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
-"""Of a clock that can be right; ours. What is dated in the year 1 is of no business day and no moment in UTC, what is dated 9999
-of no day with a next one; neither may stop a close."""
+"""Of a clock that can be right; ours. What is dated in the year 1 is of no business day and no moment in UTC, what is dated
+9999 of no day with a next one; neither may stop a close."""
 
 
 def bcd_moment(raw: bytes) -> datetime | None:

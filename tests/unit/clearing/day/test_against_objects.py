@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,10 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from card_os.profile.transit import TRANSIT_PROCESS, TransitProcess
 from clearing.day.reference import ObjectInputs, ObjectResult
 from clearing.intake.rules import of_numbers
 from clearing.ledger.rules import Purpose
-from clearing.verification.reasons import Reason, Status
+from clearing.verification.reasons import Reason, RemarkKind, Status
+from rulebook.calendar import BUSINESS_ZONE
+from rulebook.record import Event, Outcome
 
 
 def _sums(transfers: Any) -> Counter[Any]:
@@ -148,3 +152,80 @@ def test_no_record_at_all(town: Any, columnar: Any, tell: Any) -> None:
 def test_many_random_days(town: Any, columnar: Any, tell: Any, seed: int, steps: int) -> None:
     inputs = tell(town, seed, steps)
     assert_equal(columnar.clear(inputs), town.settle(inputs))
+
+
+_MORNING = datetime(2026, 9, 15, 8, tzinfo=BUSINESS_ZONE)
+_ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=8)
+_STAMPS = ("00010101000000", "00010101083000", "19691231235959", "99991231235959", "20260915080000", "20261515080000")
+_FIELDS = st.fixed_dictionaries(
+    {"stamp": st.sampled_from(_STAMPS)},
+    optional={
+        "device": st.sampled_from(["BUS-A-0001", "GATE-1", "TOPUP-01"]),
+        "event": st.sampled_from(Event),
+        "amount": st.sampled_from([0, 1, 100, 2**31, 2**32 - 1]),
+        "balance_before_minor": st.sampled_from([0, 2**31 - 1, 2**32 - 1]),
+        "card_sequence": st.sampled_from([0, 1, 63, 64, 65535]),
+        "sam_sequence": st.sampled_from([0, 2**32 - 1]),
+        "purse": st.sampled_from([0, 2, 255]),
+        "algorithm": st.sampled_from([0, 4, 255]),
+        "key_version": st.sampled_from([0, 1, 255]),
+        "card_class": st.integers(0, 255),
+        "transaction_type": st.sampled_from([0, 9, 255]),
+        "tariff_version": st.sampled_from([0, 1, 2**32 - 1]),
+        "list_version": st.sampled_from([0, 5, 2**32 - 1]),
+        "line": _ASCII,
+        "place": _ASCII,
+        "issuer": st.sampled_from([bytes(8), b"\xff" * 8]),
+        "serial": st.sampled_from([bytes(10), b"\xff" * 10]),
+        "capp_before": st.binary(min_size=128, max_size=128),
+    },
+)
+
+
+@given(rows=st.lists(st.tuples(_FIELDS, st.sampled_from(Outcome), st.booleans()), min_size=1, max_size=6))
+@_PROPERTY
+def test_no_record_stops_the_day(town: Any, columnar: Any, rows: list[Any]) -> None:
+    town.journal.clear()
+    town.deny.clear()
+    town.deny_card(1)
+    for number, (fields, outcome, proven) in enumerate(rows):
+        said = {name: value for name, value in fields.items() if name not in ("stamp", "card_sequence")}
+        stamp = bytes.fromhex(fields["stamp"])
+        intent = town.intent(
+            1 + number % 3, fields.get("card_sequence", number), **said | {"date": stamp[:4], "time": stamp[4:]}
+        )
+        ends = {} if proven else {"tac": b"\x01\x02\x03\x04"}
+        town.outcome(intent, outcome, **ends)
+    assert_equal(columnar.clear(town.inputs()), town.settle())
+
+
+@pytest.mark.parametrize("stamp", ["00010101013000", "19691231235959", "99991231235959"])
+def test_a_time_before_there_were_cards_is_no_time(town: Any, columnar: Any, stamp: str) -> None:
+    """And the clock went back by centuries without harm."""
+    town.tap(1, 0)
+    town.tap(1, 1, date=bytes.fromhex(stamp[:8]), time=bytes.fromhex(stamp[8:]))
+    town.tap(1, 2, at=_MORNING + timedelta(minutes=1))
+    cleared = columnar.clear(town.inputs())
+    assert_equal(cleared, town.settle())
+    assert {row.decision.reason for row in cleared.exceptions} == {Reason.CLOCK_UNREADABLE}
+    assert cleared.held
+
+
+def test_a_line_named_like_no_line_has_a_transfer_of_its_own(town: Any, columnar: Any) -> None:
+    for number, line in enumerate(("", "-", "%2D", "a:b", "a")):
+        town.tap(1, number, line=line)
+    cleared = columnar.clear(town.inputs())
+    assert len({transfer.id for transfer in cleared.transfers}) == len(cleared.transfers) == 5
+    assert sum(transfer.amount.minor for transfer in cleared.transfers) == 500
+
+
+def test_a_trip_at_no_time_teaches_no_fare(town: Any, columnar: Any) -> None:
+    """It stands first among trips alike, whose fares are looked up by the first one."""
+    entered = TransitProcess(entry_time="20260915080000", entry_station=b"0101\x00\x00\x00\x00", month="2609")
+    ride = {"device": "GATE-1", "event": Event.EXIT, "place": "0102", "line": "01"}
+    for number, day in enumerate((b"\x00\x01\x09\x15", b"\x20\x26\x09\x15")):
+        intent = town.intent(1, number, **ride, date=day, capp_before=TRANSIT_PROCESS.encode(entered))
+        town.outcome(intent)
+    cleared = columnar.clear(town.inputs())
+    assert_equal(cleared, town.settle())
+    assert {remark.kind for remark in cleared.remarks} == {RemarkKind.CHARGED_LESS}
