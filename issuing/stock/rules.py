@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum, unique
 
-from issuing.states import step
+from backoffice.states import step
 
 
 @unique

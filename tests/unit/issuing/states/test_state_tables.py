@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from backoffice.states import NotInThisState
 from issuing.applications import rules as applications
 from issuing.card_register import rules as cards
 from issuing.products import last_day
 from issuing.sams import rules as sams
-from issuing.states import NotInThisState
 from issuing.stock import rules as stock
 from rulebook.messages.facts import CardState, SamState
 
@@ -38,7 +38,7 @@ def test_pair_is_as_the_table_says(name: str, state: Any, event: Any) -> None:
     with pytest.raises(NotInThisState) as caught:
         rules.next_state(state, event)
     assert caught.value.problem.status == 409
-    assert state in caught.value.problem.title
+    assert f" is {state}; " in caught.value.problem.detail
 
 
 FINAL = {
