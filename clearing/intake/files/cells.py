@@ -17,7 +17,14 @@ Cells: TypeAlias = NDArray[np.uint8]
 Numbers: TypeAlias = NDArray[np.int64]
 
 _NUL, _BLANK, _POINT, _ZERO = 0, ord(" "), ord("."), ord("0")
-_LARGEST = 10**16  # ours: another digit still goes into 64 bits, and no field of a record holds as much
+_LARGEST = (
+    10**10
+)  # ours: with another digit and the largest scale it still goes into 64 bits; no field of a record holds as much
+
+LONGEST = 512
+"""Characters of a cell that are looked at; ours. A field has 256 at most, and one long cell makes its whole column wide."""
+NEVER = 0xFF
+"""Stands for every character of a longer cell, and for NUL: no field can be read from it, and no text in UTF-8 has it."""
 
 _NIBBLES = np.full(256, 0xFF, dtype=np.uint8)
 for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
@@ -27,9 +34,15 @@ for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
 def cells_of(offsets: NDArray[Any], characters: NDArray[np.uint8]) -> Cells:
     """From one text after the other: cell ``n`` is ``characters[offsets[n]:offsets[n + 1]]``."""
     lengths = np.diff(offsets)
-    width = max(int(lengths.max(initial=0)), 1)
+    characters = characters[offsets[0] : offsets[-1]]
+    if not characters.all():
+        characters = np.where(characters == _NUL, np.uint8(NEVER), characters)
+    if (too_long := lengths > LONGEST).any():
+        characters = characters[~np.repeat(too_long, lengths)]
+    width = max(int(lengths.max(initial=0, where=~too_long)), 1)
     result = np.zeros((len(lengths), width), dtype=np.uint8)
-    result[np.arange(width) < lengths[:, None]] = characters[offsets[0] : offsets[-1]]
+    result[np.arange(width) < np.where(too_long, 0, lengths)[:, None]] = characters
+    result[too_long] = NEVER
     return result
 
 

@@ -17,14 +17,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clearing.intake.files import cells as of_text
-from clearing.intake.files.faults import Fault, FileFaults, whole
+from clearing.intake.files.faults import Fault, FileFaults, Found, whole
 from clearing.intake.files.layout import REQUIRED, FieldLayout, Form, Layout, Part, Reading, names_of
-from clearing.intake.files.reading import blank, record_faults
+from clearing.intake.files.reading import blank, find_record_faults, shown
 from rulebook.record.columns import RECORD_DTYPE, Flags, Rows, columns_of, octets
 from rulebook.record.record import ENUM_FIELDS, TEXT_FIELDS
 
 FIELDS: tuple[str, ...] = RECORD_DTYPE.names or ()
 _CHUNK_ROWS = 65_536
+MOST_RECORDS = 5_000_000
+"""Of a Parquet file; ours: they take 2 GB, and a thousand bytes of Parquet can say that there are a billion."""
+LARGEST_GROUP_BYTES = 1024 * 1024 * 1024
+"""Of a row group before its compression; ours."""
+_TEXTS = [name for name in FIELDS if name in TEXT_FIELDS or name in ENUM_FIELDS]
 _HEX = np.frombuffer(b"0123456789ABCDEF", np.uint8)
 
 
@@ -72,8 +77,9 @@ def write_parquet(rows: Rows, path: Path) -> None:
 def read_parquet(path: Path) -> Rows:
     """Raises ``FileFaults``."""
     try:
-        with pq.ParquetFile(path) as file:
-            if faults := _schema_faults(file.schema_arrow):
+        # Texts as dictionaries: each different one is there once, however long it is and however often it is meant.
+        with pq.ParquetFile(path, read_dictionary=_TEXTS) as file:
+            if faults := [*_schema_faults(file.schema_arrow), *_size_faults(file.metadata)]:
                 raise FileFaults(faults)
             present = [name for name in FIELDS if name in file.schema_arrow.names]
             return _read(file, present)
@@ -84,22 +90,36 @@ def read_parquet(path: Path) -> Rows:
 
 
 def _read(file: pq.ParquetFile, present: list[str]) -> Rows:
-    faults: list[Fault] = []
+    found = Found()
     parts: list[bytes] = []
     first = 1
     for batch in file.iter_batches(_CHUNK_ROWS, columns=present):
         rows = blank(batch.num_rows)
         for name in present:
-            faults += _into(rows, name, batch.column(batch.schema.get_field_index(name)), first)
+            _into(rows, name, batch.column(batch.schema.get_field_index(name)), first, found)
         numbers = first + np.arange(len(rows))
-        faults += record_faults(rows, numbers, ~np.isin(numbers, [fault.row for fault in faults]))
-        parts.append(b"" if faults else rows.tobytes())
+        find_record_faults(rows, numbers, ~np.isin(numbers, [fault.row for fault in found.faults]), found)
+        parts.append(b"" if found.faults else rows.tobytes())
         first += batch.num_rows
-    if faults:
-        raise FileFaults(faults)
+        if found.is_full:
+            break
+    found.refuse()
     if first == 1:
         raise whole("file", "has no record")
     return columns_of(b"".join(parts))
+
+
+def _size_faults(metadata: pq.FileMetaData) -> list[Fault]:
+    largest = max((metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)), default=0)
+    checks = (
+        (metadata.num_rows, MOST_RECORDS, "records"),
+        (largest, LARGEST_GROUP_BYTES, "bytes in a row group"),
+    )
+    return [
+        Fault(0, "file", f"has {found} {what}; at most {most} are taken")
+        for found, most, what in checks
+        if found > most
+    ]
 
 
 def _schema_faults(given: pa.Schema) -> list[Fault]:
@@ -108,32 +128,37 @@ def _schema_faults(given: pa.Schema) -> list[Fault]:
     for name in FIELDS:
         if name not in given.names:
             faults += [Fault(0, name, "is missing")] if name in REQUIRED else []
-        elif given.names.count(name) == 1 and given.field(name).type != SCHEMA.field(name).type:
-            faults.append(Fault(0, name, f"is of type {given.field(name).type}; it must be {SCHEMA.field(name).type}"))
+        elif given.names.count(name) == 1 and (said := _value_type(given.field(name))) != SCHEMA.field(name).type:
+            faults.append(Fault(0, name, f"is of type {said}; it must be {SCHEMA.field(name).type}"))
     return faults
 
 
-def _into(rows: Rows, name: str, column: pa.Array, first: int) -> list[Fault]:
-    """One column; its faults."""
+def _value_type(of: pa.Field) -> pa.DataType:
+    return of.type.value_type if pa.types.is_dictionary(of.type) else of.type
+
+
+def _into(rows: Rows, name: str, column: pa.Array, first: int, found: Found) -> None:
+    """One column, and its faults."""
     if column.null_count:
-        nulls = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()
-        return [Fault(first + row, name, "is null") for row in nulls]
+        nulls = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
+        found.add(nulls, lambda row: Fault(first + row, name, "is null"))
+        return
     target = RECORD_DTYPE[name]
-    if name in ENUM_FIELDS or name in TEXT_FIELDS:
-        values, wrong, wanted = _read_text(name, of_text.of_arrow(column))
-        rows[name] = values
-        texts = [column[row].as_py() for row in np.flatnonzero(wrong).tolist()]
-        return [
-            Fault(first + row, name, f"is {text!r}; it must be {wanted}")
-            for row, text in zip(np.flatnonzero(wrong).tolist(), texts, strict=True)
-        ]
-    if target.kind == "V":
+    if name in _TEXTS:
+        which = column.indices.to_numpy()
+        values, wrong, wanted = _read_text(name, of_text.of_arrow(column.dictionary))
+        rows[name] = values[which]
+        said = {at: shown(column.dictionary[at].as_py()) for at in np.flatnonzero(wrong).tolist()}
+        found.add(
+            np.flatnonzero(wrong[which]),
+            lambda row: Fault(first + row, name, f"is {said[int(which[row])]}; it must be {wanted}"),
+        )
+    elif target.kind == "V":
         _, body = column.buffers()
         start = column.offset * target.itemsize
         rows[name] = np.frombuffer(body, np.uint8)[start : start + len(column) * target.itemsize].view(target)
     else:
         rows[name] = column.to_numpy()
-    return []
 
 
 def _read_text(name: str, cells: of_text.Cells) -> tuple[NDArray[Any], Flags, str]:

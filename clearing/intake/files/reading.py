@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clearing.intake.files import cells as of_text
 from clearing.intake.files.cells import Cells, Numbers
-from clearing.intake.files.faults import Fault, FileFaults, whole
+from clearing.intake.files.faults import Fault, FileFaults, Found, whole
 from clearing.intake.files.layout import Each, FieldLayout, Layout, Part, Reading
 from clearing.intake.files.sources import Chunk, chunks
 from rulebook.record import Kind, MalformedRecord, Outcome, Record
@@ -25,41 +25,44 @@ _SHOWN = 40  # characters of a wrong value
 
 def read_operators_file(path: Path, layout: Layout) -> Rows:
     """The records of the file in its order. Raises ``FileFaults``."""
-    faults: list[Fault] = []
+    found = Found()
     parts: list[bytes] = []
     try:
-        for chunk in chunks(path, layout):
-            rows, found = _records(chunk, layout)
-            faults += found
-            parts.append(b"" if faults else rows.tobytes())
+        for chunk in chunks(path, layout, found):
+            rows = _records(chunk, layout, found)
+            parts.append(b"" if found.faults else rows.tobytes())
+            if found.is_full:
+                break
     except FileFaults as error:
-        faults += error.faults
-    if faults:
-        raise FileFaults(faults)
+        found.faults += error.faults
+    found.refuse()
     body = b"".join(parts)
     if not body:
         raise whole("file", "has no record")
     return columns_of(body)
 
 
-def _records(chunk: Chunk, layout: Layout) -> tuple[Rows, list[Fault]]:
+def _records(chunk: Chunk, layout: Layout, found: Found) -> Rows:
     rows = blank(len(chunk.numbers))
-    faults: list[Fault] = []
     read = np.ones(len(rows), dtype=np.bool_)
     for field in layout.fields:
         wrong, nothing, given = _read_into(rows, chunk, field)
         if field.record in layout.required:
             wrong = wrong | nothing
         read &= ~wrong
-        faults += [
-            Fault(int(chunk.numbers[row]), field.name, f"is {_shown(given[row])}; it must be {_wanted(field)}")
-            for row in np.flatnonzero(wrong).tolist()
-        ]
+        found.add(np.flatnonzero(wrong), _unreadable(chunk, field, given))
     if layout.each is Each.TRANSACTION:
-        faults += _unnumbered(rows, chunk, read)
+        _find_unnumbered(rows, chunk, read, found)
         rows["kind"], rows["outcome"] = Kind.OUTCOME, Outcome.DONE
-    faults += record_faults(rows, chunk.numbers, read)
-    return (_with_intents(rows) if layout.each is Each.TRANSACTION else rows), faults
+    find_record_faults(rows, chunk.numbers, read, found)
+    return _with_intents(rows) if layout.each is Each.TRANSACTION else rows
+
+
+def _unreadable(chunk: Chunk, field: FieldLayout, given: Cells) -> Callable[[int], Fault]:
+    def fault(row: int) -> Fault:
+        return Fault(int(chunk.numbers[row]), field.name, f"is {_shown(given[row])}; it must be {_wanted(field)}")
+
+    return fault
 
 
 def blank(count: int) -> Rows:
@@ -109,9 +112,14 @@ def _largest(name: str) -> int:
 
 
 def _shown(cells: NDArray[np.uint8]) -> str:
+    if (cells == of_text.NEVER).all():
+        return f"longer than {of_text.LONGEST} characters"
     text = cells.tobytes().strip(b" \x00").decode("utf-8", "replace")
-    if not text:
-        return "empty"
+    return shown(text) if text else "empty"
+
+
+def shown(text: str) -> str:
+    """Of a wrong value as much as helps."""
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
@@ -127,12 +135,12 @@ def _wanted(field: FieldLayout) -> str:
     return f"a number{decimals} that makes 0 to {_largest(field.record)}"
 
 
-def record_faults(rows: Rows, numbers: Numbers, read: Flags) -> list[Fault]:
+def find_record_faults(rows: Rows, numbers: Numbers, read: Flags, found: Found) -> None:
     """Rows of which every field could be read and which are no record all the same."""
-    return [
-        Fault(int(numbers[row]), "record", _what_is_wrong(rows[row].tobytes()))
-        for row in np.flatnonzero(malformed(rows) & read).tolist()
-    ]
+    found.add(
+        np.flatnonzero(malformed(rows) & read),
+        lambda row: Fault(int(numbers[row]), "record", _what_is_wrong(rows[row].tobytes())),
+    )
 
 
 def _what_is_wrong(raw: bytes) -> str:
@@ -143,13 +151,16 @@ def _what_is_wrong(raw: bytes) -> str:
     raise AssertionError("columns and record do not agree on what is malformed")
 
 
-def _unnumbered(rows: Rows, chunk: Chunk, read: Flags) -> Iterator[Fault]:
+def _find_unnumbered(rows: Rows, chunk: Chunk, read: Flags, found: Found) -> None:
     """A transaction's two records are numbered by twice its number."""
     largest = _largest("journal_sequence") // 2
     numbers = rows["journal_sequence"].astype(np.int64)
-    for row in np.flatnonzero(read & ((numbers < 1) | (numbers > largest))).tolist():
-        problem = f"is {numbers[row]}; of transactions it is 1 to {largest}"
-        yield Fault(int(chunk.numbers[row]), "journal_sequence", problem)
+    found.add(
+        np.flatnonzero(read & ((numbers < 1) | (numbers > largest))),
+        lambda row: Fault(
+            int(chunk.numbers[row]), "journal_sequence", f"is {numbers[row]}; of transactions it is 1 to {largest}"
+        ),
+    )
 
 
 def _with_intents(outcomes: Rows) -> Rows:

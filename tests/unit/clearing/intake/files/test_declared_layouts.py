@@ -93,12 +93,25 @@ def test_yuan_in_the_file_are_exact_fen(tmp_path: Path, fee: str, fen: int) -> N
     assert rows["amount_minor"].tolist() == [fen, fen]
 
 
-@pytest.mark.parametrize("fee", ["1.105", "-1", "1.", ".5", "1,10", "1e2", "", "1.1.1", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "fee", ["1.105", "-1", "1.", ".5", "1,10", "1e2", "", "1.1.1", "99999999999999999999", "92233720368547759"]
+)
 def test_an_amount_that_is_none_is_named(tmp_path: Path, fee: str) -> None:
     path = _package(tmp_path, {}, {"Fee": fee})
     wanted = "a number with at most 2 decimals that makes 0 to 4294967295"
     shown = repr(fee) if fee else "empty"
     assert _faults(path, layout_named("etc-clearing-xml")) == [(2, "Fee", f"is {shown}; it must be {wanted}")]
+
+
+@pytest.mark.parametrize("fee", ["<![CDATA[1.10]]>", "1<!-- -->.10", "1<?x y?>.10", " 1.10\n"])
+def test_an_amount_is_all_of_its_text(tmp_path: Path, fee: str) -> None:
+    rows = read_operators_file(_package(tmp_path, {"Fee": fee}), layout_named("etc-clearing-xml"))
+    assert rows["amount_minor"].tolist() == [110, 110]
+
+
+def test_an_amount_parted_by_another_element_is_named(tmp_path: Path) -> None:
+    path = _package(tmp_path, {}, {"Fee": "1<b/>00"})
+    assert _faults(path, layout_named("etc-clearing-xml")) == [(2, "Fee", "has elements in it; it must be a text")]
 
 
 def test_every_bad_row_of_a_package_is_named(tmp_path: Path) -> None:
@@ -119,6 +132,9 @@ def test_every_bad_row_of_a_package_is_named(tmp_path: Path) -> None:
     ]
 
 
+LAUGHS = '<!ENTITY l0 "ha">' + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -126,8 +142,10 @@ def test_every_bad_row_of_a_package_is_named(tmp_path: Path) -> None:
         "<Message><Body>",
         "<Message><Body/></Message>",
         '<!DOCTYPE m [<!ENTITY e SYSTEM "file:///etc/passwd">]><Message><Body><Transaction>&e;</Transaction></Body></Message>',
+        f"<!DOCTYPE m [{LAUGHS}]><Message><Body><Transaction>&l9;</Transaction></Body></Message>",
+        f'<!DOCTYPE m [{LAUGHS}]><Message a="&l9;"><Body><Transaction/></Body></Message>',
     ],
-    ids=["nothing", "cut off", "no row", "entity"],
+    ids=["nothing", "cut off", "no row", "entity", "laughs", "attribute"],
 )
 def test_what_is_no_such_xml_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "package.xml"

@@ -148,7 +148,59 @@ def test_a_record_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_such_csv_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f.csv"
     path.write_bytes(content)
-    assert [row for row, _, _ in _faults(path)] == [0]
+    assert {row for row, _, _ in _faults(path)} == {0}
+
+
+def test_each_column_that_is_missing_or_there_twice_is_named(tmp_path: Path) -> None:
+    path = _csv(tmp_path, {})
+    header, row = path.read_text().splitlines()
+    header = header.replace('"device"', '"line"').replace('"tac"', '"mac"')
+    path.write_text(f"{header}\n{row}\n")
+    assert _faults(path) == [
+        (0, "device", "is 0 times in the header; it must be there once"),
+        (0, "line", "is 2 times in the header; it must be there once"),
+        (0, "tac", "is 0 times in the header; it must be there once"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "problem"),
+    [
+        (lambda text: text.encode("utf-16"), "UTF-8"),
+        (lambda text: text.replace('"line"', '"线路"').encode("gb18030"), "UTF-8"),
+        (lambda text: text.encode("utf-8-sig"), ""),
+        (lambda text: text.replace("\n", "\r\n").encode(), ""),
+    ],
+    ids=["UTF-16", "GB18030", "byte order mark", "CR LF"],
+)
+def test_encodings(tmp_path: Path, encoded: Any, problem: str) -> None:
+    path = _csv(tmp_path, {})
+    path.write_bytes(encoded(path.read_text()))
+    if problem:
+        ((row, column, said),) = _faults(path)
+        assert (row, column) == (0, "file")
+        assert problem in said
+    else:
+        assert len(read_operators_file(path, csv_layout())) == 1
+
+
+def test_a_cell_of_megabytes_is_a_fault_of_its_row_and_needs_no_memory_for_all_the_others(tmp_path: Path) -> None:
+    path = _csv(
+        tmp_path, *[{}] * 2_000, {"line": "A" * 2_000_000}, {"device": '"BUS\x00A"'}, {"amount_minor": "1\x002"}
+    )
+    assert _faults(path) == [
+        (2001, "line", "is longer than 512 characters; it must be at most 8 ASCII characters"),
+        (2002, "device", "is 'BUS�A'; it must be at most 12 ASCII characters"),
+        (2003, "amount_minor", "is '1�2'; it must be a number that makes 0 to 4294967295"),
+    ]
+
+
+def test_a_file_with_more_faults_than_are_named_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.intake.files.faults.LISTED", 5)
+    for change in ({"tac": "no", "time": "no"}, {"tac": "no,no"}):
+        with pytest.raises(FileFaults) as refused:
+            read_operators_file(_csv(tmp_path, *[change] * 10), csv_layout())
+        assert len(refused.value.faults) == 5
 
 
 def test_a_csv_with_a_header_alone_has_no_record(tmp_path: Path) -> None:
@@ -194,6 +246,25 @@ def test_bad_rows_of_parquet_are_named(tmp_path: Path) -> None:
         (3, "card_sequence", "is null"),
         (3, "device", "is 'BÜS'; it must be at most 12 ASCII characters"),
     ]
+
+
+def test_a_parquet_that_says_more_than_it_weighs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _parquet(tmp_path, _of_one_long_text)[0] == (
+        1,
+        "line",
+        f"is '{'A' * 40}…'; it must be at most 8 ASCII characters",
+    )
+    monkeypatch.setattr("clearing.intake.files.ours.MOST_RECORDS", 2)
+    assert _parquet(tmp_path, lambda table: table) == [(0, "file", "has 3 records; at most 2 are taken")]
+
+
+def _of_one_long_text(table: pa.Table) -> pa.Table:
+    """A million bytes, meant twenty thousand times."""
+    count = 20_000
+    first = table.take(np.zeros(count, dtype=np.int64))
+    at = first.schema.get_field_index("line")
+    line = pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), ["A" * 900_000])
+    return first.set_column(at, "line", line)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])
