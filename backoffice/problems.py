@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
@@ -32,6 +33,21 @@ _DATABASE_PROBLEMS = {
 }
 
 
+# What a status means to somebody in front of a page: "ours".
+_TOLD = {
+    400: ("请求无法读取", "The request cannot be read"),
+    403: ("您无权办理", "You may not do this"),
+    404: ("没有找到", "Not found"),
+    409: ("与现状不符，未作任何改动", "It does not fit how things stand; nothing was changed"),
+    413: ("文件太大，未接收", "The file is too large; nothing was taken"),
+    422: ("填写有误，未作任何改动", "Something was filled in wrongly; nothing was changed"),
+    500: ("系统出错，已记录", "Something went wrong here; it has been logged"),
+    503: ("他人同时改动，未作任何改动，请重试", "Somebody changed it meanwhile; nothing was done, try again"),
+}
+_NOT_DONE = ("未能办理", "It was not done")
+_SHOWN = 200
+
+
 class Refused(Exception):
     """The business says no. Services raise it; the edge answers it as a problem document."""
 
@@ -46,28 +62,47 @@ def problem_response(problem: Problem) -> Response:
     return JSONResponse(problem.model_dump(), problem.status, media_type=MEDIA_TYPE)
 
 
+def answer(request: Request, problem: Problem) -> Response:
+    """``problem`` to a program as a document, to somebody who pressed a button as a page."""
+    if not _by_a_browser(request):
+        return problem_response(problem)
+    page: Response = request.app.state.service.page(
+        request,
+        "problem.html",
+        problem.status,
+        problem=problem,
+        told=_TOLD.get(problem.status, _NOT_DONE),
+        errors=problem.errors[:_SHOWN],
+        back=urlsplit(request.headers.get("referer", "")).path or "/",
+    )
+    return page
+
+
 def install(app: FastAPI) -> None:
     """Answer all errors of ``app`` as problems; a page without sign-in goes to the sign-in page instead."""
 
     @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> Response:
-        return problem_response(error.problem)
+    async def refused(request: Request, error: Refused) -> Response:
+        return answer(request, error.problem)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
             {"field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]), "message": fault["msg"]}
             for fault in error.errors()
         ]
-        return problem_response(
-            Problem(title="The request has wrong or missing fields", status=422, errors=faults, reason="invalid_fields")
+        return answer(
+            request,
+            Problem(
+                title="The request has wrong or missing fields", status=422, errors=faults, reason="invalid_fields"
+            ),
         )
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
-        response = problem_response(Problem(title=str(error.detail), status=error.status_code))
+        if error.status_code == 401 and _by_a_browser(request):
+            return RedirectResponse(f"/sign-in?next={quote(_wanted(request))}", 303)
+        response = answer(request, Problem(title=str(error.detail), status=error.status_code))
         response.headers.update(error.headers or {})
         return response
 
@@ -77,9 +112,19 @@ def install(app: FastAPI) -> None:
         if problem is None:
             raise error
         log.warning("request met the database", path=request.url.path, exc_info=error)
-        return problem_response(problem)
+        return answer(request, problem)
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
         log.error("request failed", path=request.url.path, exc_info=error)
-        return problem_response(Problem(title="Something went wrong here; it has been logged", status=500))
+        return answer(request, Problem(title=_TOLD[500][1], status=500))
+
+
+def _by_a_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _wanted(request: Request) -> str:
+    """Where somebody wanted to go; what a form sends cannot be sent again by a link."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method == "GET" else "/"

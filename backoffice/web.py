@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Form, HTTPException, Request
@@ -25,15 +26,21 @@ from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
 
 IDLE_LIMIT = timedelta(minutes=30)
+_UNITS = ((86400, "天", "d"), (3600, "小时", "h"), (60, "分钟", "min"), (1, "秒", "s"))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An entry of the navigation."""
+    """An entry of the navigation; those that follow each other with one ``group`` stand together under its two words."""
 
     path: str
     chinese: str
     english: str
+    group: tuple[str, str] = ("", "")
+
+    def holds(self, path: str) -> bool:
+        """Whether ``path`` is this page or one below it."""
+        return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
 
 
 class Service:
@@ -54,7 +61,7 @@ class Service:
         self.settings = settings
         self.database = database
         self.accounts = accounts
-        self.pages = tuple(pages)
+        self.groups = [(group, list(entries)) for group, entries in groupby(pages, lambda page: page.group)]
         self.clock = Clock(simulated=settings.simulated_clock, start=settings.simulated_start)
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(name), PackageLoader("backoffice")]),
@@ -65,11 +72,14 @@ class Service:
         )
         self._templates.filters["yuan"] = lambda minor: str(Amount(int(minor)))
         self._templates.filters["local"] = _city_time
+        self._templates.filters["span"] = span
 
     def page(self, request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
         """Render ``<service>/templates/<template>`` (or the shell's own) inside the shell."""
+        # A request that failed early has no session yet.
+        signed_in = request.scope.get("session", {}).get("name")
         rendered = self._templates.get_template(template).render(
-            service=self, path=request.url.path, staff_name=request.session.get("name"), **context
+            service=self, path=request.url.path, staff_name=signed_in, **context
         )
         return HTMLResponse(rendered, status)
 
@@ -77,6 +87,13 @@ class Service:
 def _city_time(moment: datetime) -> str:
     """A moment as the city's clocks show it; the database gives it in whatever zone its server is in."""
     return f"{moment.astimezone(BUSINESS_ZONE):%F %T}"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in both languages, in its largest whole unit."""
+    seconds = int(length.total_seconds())
+    size, chinese, english = next(unit for unit in _UNITS if seconds % unit[0] == 0)
+    return f"{seconds // size} {chinese} {english}"
 
 
 def create_service_app(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, MutableMapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,8 +15,9 @@ from sqlalchemy import text
 from backoffice import staff
 from backoffice.clock import HEADER
 from backoffice.database import Database
+from backoffice.problems import Refused
 from backoffice.settings import Settings
-from backoffice.web import Service, StaffDep, create_service_app
+from backoffice.web import Page, Service, StaffDep, create_service_app, span
 from issuing.base import accounts
 
 SETTINGS = Settings(service_token="t" * 16, session_secret="s" * 16, simulated_clock=True)
@@ -31,6 +33,12 @@ def app_over(database: Database, *, name: str = "issuing", settings: Settings = 
     @app.get("/who")
     async def who(signed_in: StaffDep) -> str:
         return signed_in.name
+
+    @app.post("/refusing")
+    async def refusing(_: StaffDep) -> None:
+        raise Refused(
+            409, "<b>Gone</b>", "take another one", errors=[{"field": "number", "message": "is taken", "row": 7}]
+        )
 
     return app
 
@@ -196,3 +204,68 @@ async def test_what_the_database_refuses_is_told_without_its_words(
         answer = await client.get("/insert")
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
     assert "wang" not in answer.text
+
+
+BROWSER = {"accept": "text/html", HEADER: "2026-09-15T08:00:00+08:00"}
+
+
+async def test_a_browser_is_refused_with_a_page_that_leads_back(office: httpx.AsyncClient) -> None:
+    await sign_in(office, "right")
+    answer = await office.post("/refusing", headers={**BROWSER, "referer": f"{BASE}/cases/7?page=2"})
+    assert answer.status_code == 409
+    assert answer.headers["content-type"].startswith("text/html")
+    for told in (
+        "与现状不符",
+        "nothing was changed",
+        "&lt;b&gt;Gone",
+        "take another one",
+        "is taken",
+        'href="/cases/7"',
+    ):
+        assert told in answer.text
+    assert "wang" in answer.text
+
+
+async def test_a_program_is_refused_with_a_document(office: httpx.AsyncClient) -> None:
+    await sign_in(office, "right")
+    answer = await office.post("/refusing", headers={**BROWSER, "accept": "*/*"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"] == [{"field": "number", "message": "is taken", "row": 7}]
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "after"),
+    [("GET", "/who?window=1&book=a b", "/who%3Fwindow%3D1%26book%3Da%2520b"), ("POST", "/refusing", "/")],
+)
+async def test_sign_in_leads_on_to_what_was_asked_for(
+    office: httpx.AsyncClient, method: str, asked: str, after: str
+) -> None:
+    """A form that came too late is not gone to: its address answers no link."""
+    answer = await office.request(method, asked, headers=BROWSER)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={after}")
+
+
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [
+        (timedelta(hours=1), "1 小时 h"),
+        (timedelta(days=3), "3 天 d"),
+        (timedelta(minutes=90), "90 分钟 min"),
+        (timedelta(0), "0 天 d"),
+    ],
+)
+def test_lengths_of_time_are_told_in_words(length: timedelta, told: str) -> None:
+    assert span(length) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "held"), [("/cases", True), ("/cases/7", True), ("/casesheet", False), ("/", False), ("/a/cases", False)]
+)
+def test_a_page_below_another_lights_its_entry(path: str, held: bool) -> None:
+    assert Page("/cases", "案件", "Cases").holds(path) is held
+
+
+def test_the_front_page_lights_for_itself_only() -> None:
+    front = Page("/", "总览", "Overview")
+    assert front.holds("/")
+    assert not front.holds("/cases")
