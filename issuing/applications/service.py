@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.two_people import a_second_person
 from hardware.vault.vault import Vault
 from issuing.applications.rules import OPEN, ApplicationEvent, ApplicationState, next_state
 from issuing.applications.tables import ApplicationRow
@@ -69,17 +70,12 @@ async def apply(session: AsyncSession, vault: Vault, requests: Sequence[Applicat
 async def decide(
     session: AsyncSession, applications: Sequence[str], event: ApplicationEvent, *, by: str, now: datetime
 ) -> None:
-    """Approve or refuse all of ``applications``. Raises ``Refused`` 404, 403 for one's own, 409 for a wrong state."""
+    """Approve or refuse all of ``applications``. Raises ``Refused`` 404, 409 for one's own and for a wrong state."""
     rows = {row.application: row for row in await _rows(session, applications, lock=True)}
     if missing := [name for name in applications if name not in rows]:
         raise Refused(404, "No such application", f"unknown: {', '.join(missing)}", reason="application_unknown")
     if own := [name for name, row in rows.items() if row.applied_by == by]:
-        raise Refused(
-            403,
-            "A second person decides about an application",
-            f"{by} applied for {', '.join(own)}",
-            reason="second_person_needed",
-        )
+        a_second_person(by, first=by, what=f"application {', '.join(own)}")
     for row in rows.values():
         row.state = next_state(ApplicationState(row.state), event)
         row.decided_by, row.decided_at = by, now

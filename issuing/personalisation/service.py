@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.two_people import a_second_person
 from card_os.profile.citizen import CITIZEN_CARD
 from card_os.profile.psam import HOSPITAL_SAM, TRANSIT_SAM
 from card_os.wire.identifiers import PIN
@@ -58,13 +59,8 @@ async def start(
     """Claim the chip in the reader, or take its production up again. Raises ``Refused``."""
     blank = await stock.locked(session, chip_serial)
     kind = BlankKind(blank.kind)
-    if kind is not BlankKind.CARD and blank.received_by == by:
-        raise Refused(
-            403,
-            "A second person makes a SAM",
-            f"{by} received this SAM; somebody else must personalise it",
-            reason="second_person_needed",
-        )
+    if kind is not BlankKind.CARD:
+        a_second_person(by, first=blank.received_by, what="making the SAM that was received")
     row = await session.get(ProductionRow, chip_serial) if blank.state == BlankState.IN_PRODUCTION else None
     if row is None:
         await stock.move(session, blank, BlankEvent.START, by=by, now=now)
@@ -106,13 +102,8 @@ async def scrap(session: AsyncSession, chip_serial: bytes, *, reason: str, by: s
     """Take a chip out for good, named; its application waits for another blank. Raises ``Refused``."""
     blank = await stock.locked(session, chip_serial)
     row = await _production(session, chip_serial) if blank.state == BlankState.IN_PRODUCTION else None
-    if row is not None and row.terminal_number is not None and row.started_by == by:
-        raise Refused(
-            403,
-            "A second person scraps a SAM",
-            f"{by} was writing this SAM, and it may hold master keys; somebody else must see it destroyed",
-            reason="second_person_needed",
-        )
+    if row is not None and row.terminal_number is not None:
+        a_second_person(by, first=row.started_by, what="scrapping a SAM that may hold master keys")
     await stock.move(session, blank, BlankEvent.SCRAP, by=by, now=now, reason=reason)
     if row is not None:
         row.last_break = reason

@@ -188,7 +188,7 @@ async def test_sam_is_made_bound_to_one_device_and_lost(
 
 async def test_who_received_a_sam_does_not_make_it(office: Office, factory: Any) -> None:
     result = await office.present(factory.blank(10), by="issuing-approver")
-    assert (result.outcome, result.reason) == (Outcome.REFUSED, "second_person_needed")
+    assert (result.outcome, result.reason) == (Outcome.REFUSED, "second_person_must_differ")
 
 
 async def test_loss_puts_the_card_on_the_deny_list_and_recovery_takes_it_off(

@@ -206,5 +206,5 @@ async def test_a_sam_that_may_hold_masters_is_scrapped_by_a_second_person(
     assert (result.outcome, result.reason) == (Outcome.BROKEN, "read_back_differs")
     body = {"reason": "read back wrong"}
     alone = await clerk.post(f"/stock/{chip}/scrapping", json=body)
-    assert (alone.status_code, alone.json()["reason"]) == (403, "second_person_needed")
+    assert (alone.status_code, alone.json()["reason"]) == (409, "second_person_must_differ")
     assert (await approver.post(f"/stock/{chip}/scrapping", json=body)).status_code == 200

@@ -89,7 +89,7 @@ async def test_nobody_approves_what_he_applied_for(
     await clerk.post("/sign-in", data={"name": "both", "password": "demo-both"})
     await clerk.post("/applications", json=factory.applications(1)["applications"][0])
     answer = await clerk.post("/applications/A-000/approval")
-    assert (answer.status_code, answer.json()["reason"]) == (403, "second_person_needed")
+    assert (answer.status_code, answer.json()["reason"]) == (409, "second_person_must_differ")
     assert (await approver.post("/applications/A-000/approval")).json() == {"count": 1}
     assert (await approver.post("/applications/A-000/approval")).json()["reason"] == "not_in_this_state"
 
