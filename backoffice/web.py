@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Form, HTTPException, Request
@@ -97,10 +98,14 @@ def span(length: timedelta) -> str:
 
 
 def create_service_app(
-    service: Service, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
+    service: Service,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    *,
+    larger: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
     """A FastAPI app with the shell in it; the service adds its routers. ``/openapi.json`` describes it; FastAPI's own page of
-    that loads scripts from another site, so there is none."""
+    that loads scripts from another site, so there is none. ``larger``: bytes of content that are taken below a path, where
+    those are more than ``guard.LARGEST_CONTENT``."""
     app = FastAPI(title=service.title[1], lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(
@@ -112,7 +117,7 @@ def create_service_app(
         max_age=None,
         https_only=str(getattr(service.settings, f"{service.name}_url")).startswith("https://"),
     )
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, larger=larger)
     problems.install(app)
     app.mount("/static", StaticFiles(packages=[("backoffice", "static")]), name="static")
     _add_sign_in(app)

@@ -60,6 +60,7 @@ from clearing.settlement import pages
 from clearing.settlement.queries import ensure_open
 from clearing.settlement.running import Runs
 from clearing.uploads import api as uploads
+from clearing.uploads.rules import LARGEST, Target
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.opening import open_demonstration_vault
 from hardware.vault.vault import Vault
@@ -68,6 +69,11 @@ from rulebook.tariff.demonstration import demonstration_document
 log = structlog.get_logger()
 
 FEED_INTERVAL_S = 30
+LARGER_CONTENT = {
+    "/uploads/": LARGEST[Target.FILE],
+    "/files": LARGEST[Target.FILE] + 1024**2,  # with the form around it
+    "/openings": 1024**3,  # ten million cards
+}
 _DAY, _MONEY = ("日终", "Day's end"), ("资金", "Money")
 _WORK, _BOOKS, _BASE = ("处理", "Work"), ("账务", "Books"), ("基础", "Base")
 PAGES = (
@@ -146,7 +152,7 @@ def create_app(
         if own_database:
             await database.close()
 
-    app = create_service_app(service, lifespan)
+    app = create_service_app(service, lifespan, larger=LARGER_CONTENT)
     app.state.vault = vault
     app.state.issuing = issuing
     app.state.runs = Runs()

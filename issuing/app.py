@@ -52,7 +52,8 @@ def create_app(
         if own:
             await used.close()
 
-    app = create_service_app(service, lifespan)
+    # The register of ten million persons.
+    app = create_service_app(service, lifespan, larger={"/register/files": 1024**3})
     app.state.vault = vault
     for word in _WORDS:
         app.include_router(word.router)

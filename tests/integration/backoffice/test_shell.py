@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from sqlalchemy import text
 
 from backoffice import staff
@@ -24,11 +25,17 @@ SETTINGS = Settings(service_token="t" * 16, session_secret="s" * 16, simulated_c
 BASE = "http://office"
 
 
-def app_over(database: Database, *, name: str = "issuing", settings: Settings = SETTINGS) -> FastAPI:
+def app_over(
+    database: Database,
+    *,
+    name: str = "issuing",
+    settings: Settings = SETTINGS,
+    larger: Mapping[str, int] = MappingProxyType({}),
+) -> FastAPI:
     service = Service(
         name=name, title=("办公室", "Office"), settings=settings, database=database, accounts=accounts, pages=()
     )
-    app = create_service_app(service)
+    app = create_service_app(service, larger=larger)
 
     @app.get("/who")
     async def who(signed_in: StaffDep) -> str:
@@ -84,6 +91,29 @@ async def test_an_unknown_name_costs_a_hash_too(office: httpx.AsyncClient, monke
     monkeypatch.setattr(staff, "_HASHER", type("Counting", (), {"hash": lambda _, password: hashed.append(password)})())
     await office.post("/sign-in", data={"name": "nobody", "password": "guess"})
     assert hashed == ["guess"]
+
+
+@pytest.mark.parametrize(("path", "taken"), [("/swallow", 4), ("/more", 8)])
+async def test_of_content_no_more_is_read_than_is_allowed(
+    issuing_database: Database, monkeypatch: pytest.MonkeyPatch, path: str, taken: int
+) -> None:
+    """Also where nobody says beforehand how much it is: who has not signed in could fill the memory."""
+    monkeypatch.setattr("backoffice.guard.LARGEST_CONTENT", 4)
+    app = app_over(issuing_database, larger={"/more": 8})
+
+    @app.post("/swallow")
+    @app.post("/more")
+    async def swallow(request: Request) -> int:
+        return len(await request.body())
+
+    async def pieces(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b"x"
+
+    async with client_of(app) as client:
+        assert (await client.post(path, content=pieces(taken))).json() == taken
+        refused = await client.post(path, content=pieces(taken + 1))
+    assert (refused.status_code, refused.json()["reason"]) == (413, "content_too_large")
 
 
 @pytest.mark.parametrize("name", ["wa\x00ng", "w" * 65])
