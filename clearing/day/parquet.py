@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from clearing.durable import appear, make_folder
 
 ROW_GROUP = 131_072
 
@@ -22,12 +24,27 @@ class Written:
     sha256: str
 
 
+def keep(table: pa.Table, folder: Path, name: str) -> Written:
+    """``table``, in canonical order, in a file below ``folder`` whose name ends with the beginning of its hash; on disk when
+    this returns."""
+    unfinished = unfinished_of(folder / name)
+    sha256 = write(table, unfinished)
+    whole = f"{name}-{sha256[:16]}.parquet"
+    appear(unfinished, folder / whole)
+    return Written(whole, table.num_rows, sha256)
+
+
 def write(table: pa.Table, path: Path) -> str:
     """``table`` in canonical order; the hash of what was written."""
     _write(table, path)
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unfinished_of(path: Path) -> Path:
+    """A name beside ``path`` that nobody else has."""
+    make_folder(path.parent)
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 
 
 def image(table: pa.Table) -> pa.Buffer:

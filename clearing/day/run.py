@@ -3,8 +3,6 @@ goes on where it was, and two runs at once make the same files."""
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from clearing.day.registers import counter_files
 from clearing.day.schema import BUCKETS
 from clearing.day.shared_rides import RIDES
 from clearing.day.shared_rides import added as added_rides
+from clearing.durable import appear
 from clearing.intake.rules import Range, merged, missing
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
@@ -112,8 +111,10 @@ class Workshop:
         return self.stages / f"rides-{buckets.start:02}-{buckets.stop - 1:02}.parquet"
 
     def _written(self, ended: Ended, day: Day) -> Found:
-        cleared = [self._keep(f"cleared/{name}", table) for name, table in files(ended.rows, day)]
-        counters = [self._keep(f"counters/{name}", table) for name, table in counter_files(ended.counters)]
+        cleared = [parquet.keep(table, self.results, f"cleared/{name}") for name, table in files(ended.rows, day)]
+        counters = [
+            parquet.keep(table, self.results, f"counters/{name}") for name, table in counter_files(ended.counters)
+        ]
         return Found(
             counts=ended.counts,
             exceptions=tuple(ended.exceptions),
@@ -126,14 +127,6 @@ class Workshop:
             counters=tuple(counters),
         )
 
-    def _keep(self, name: str, table: pa.Table) -> Written:
-        """``table`` as a file whose name ends with the beginning of its hash."""
-        unfinished = _unfinished(self.results / name)
-        sha256 = parquet.write(table, unfinished)
-        whole = f"{name}-{sha256[:16]}.parquet"
-        os.replace(unfinished, self.results / whole)
-        return Written(whole, table.num_rows, sha256)
-
     def _each(self, what: str, items: Sequence[T], work: Callable[[T], R]) -> list[R]:
         """In order of ``items``, some at once."""
         results = []
@@ -144,16 +137,11 @@ class Workshop:
         return results
 
 
-def _unfinished(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-
-
 def _appear(path: Path, write: Callable[[Path], object]) -> None:
-    """Whole or not at all; a second run's file is the same."""
-    unfinished = _unfinished(path)
+    """A second run's file is the same."""
+    unfinished = parquet.unfinished_of(path)
     write(unfinished)
-    os.replace(unfinished, path)
+    appear(unfinished, path)
 
 
 def _journals(inputs: DayInputs, waiting: bool) -> tuple[Stretch, ...]:

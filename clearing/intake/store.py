@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+
+from clearing.durable import appear, make_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RawStore:
 
     def begin(self) -> Incoming:
         """A file that is not there until it is kept."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         return Incoming(self, self.folder / f".incoming-{uuid.uuid4().hex}")
 
     def keep(self, content: bytes) -> Kept:
@@ -80,18 +81,5 @@ class Incoming:
         digest = self._hash.digest()
         path = self.store.path(digest)
         self._file.flush()
-        os.fsync(self._file.fileno())
-        path.parent.mkdir(exist_ok=True)
-        os.replace(self.path, path)
-        for folder in (path.parent, self.store.folder):
-            _on_disk(folder)
+        appear(self.path, path)
         return Kept(digest, self.size, path)
-
-
-def _on_disk(folder: Path) -> None:
-    """Names are in the folder's own blocks."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

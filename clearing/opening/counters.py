@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
-import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,16 +20,7 @@ BEFORE_THE_FIRST = 0
 
 def write_counters(counters: Columns, results: Path) -> list[Written]:
     """A file for each bucket below ``results``, named by its hash as a window's are; the same counters are the same files."""
-    return [_written(f"counters/{name}", table, results) for name, table in counter_files(counters)]
-
-
-def _written(name: str, table: pa.Table, results: Path) -> Written:
-    unfinished = results / f"{name}.{uuid.uuid4().hex}"
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    sha256 = parquet.write(table, unfinished)
-    whole = f"{name}-{sha256[:16]}.parquet"
-    os.replace(unfinished, results / whole)
-    return Written(whole, table.num_rows, sha256)
+    return [parquet.keep(table, results, f"counters/{name}") for name, table in counter_files(counters)]
 
 
 async def brought_counters(session: AsyncSession) -> list[Written]:

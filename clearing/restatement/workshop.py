@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from clearing.day import parquet
 from clearing.day.model import Stretch
 from clearing.day.parquet import Written
 from clearing.day.posting import transaction_of
+from clearing.durable import appear
 from clearing.fare_checks.rules import NotPriceable, reprice
 from clearing.restatement.differences import (
     Compared,
@@ -201,7 +201,7 @@ def _most(examples: Any) -> tuple[Example, ...]:
 def _appear(path: Path, write: Callable[[Path], Any]) -> Any:
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     result = write(unfinished)
-    os.replace(unfinished, path)
+    appear(unfinished, path)
     return result
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,3 +219,36 @@ class Town:
 @pytest.fixture
 def town() -> Town:
     return Town()
+
+
+class Disk:
+    """What has been synced, by inode: renaming changes none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[int] = []
+        self.faults: list[str] = []
+        fsync, replace = os.fsync, os.replace
+
+        def noted(descriptor: int) -> None:
+            self.synced.append(os.fstat(descriptor).st_ino)
+            fsync(descriptor)
+
+        def checked(source: Any, target: Any) -> None:
+            if os.stat(source).st_ino not in self.synced:
+                self.faults.append(f"{target} has a name before its bytes are on disk")
+            replace(source, target)
+            self.synced = [one for one in self.synced if one != os.stat(os.path.dirname(target)).st_ino]
+
+        monkeypatch.setattr(os, "fsync", noted)
+        monkeypatch.setattr(os, "replace", checked)
+
+    def assert_there(self, root: Path) -> None:
+        """Every folder below ``root`` was synced after the last name that came into it."""
+        assert not self.faults
+        for path in root.rglob("*"):
+            assert path.parent.stat().st_ino in self.synced, f"the name of {path} may be lost"
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)

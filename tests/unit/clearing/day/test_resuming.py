@@ -81,3 +81,10 @@ def test_two_runs_at_once_make_the_same_files(town: Any, columnar: Any, tell: An
     assert one == other
     kept = {path.name for path in (columnar.folder / "results").rglob("*") if path.is_file()}
     assert kept == {os.path.basename(written.name) for written in (*one.cleared, *one.counters)}
+
+
+def test_a_day_is_on_disk_when_it_is_cleared(town: Any, columnar: Any, tell: Any, disk: Any) -> None:
+    columnar.stages = "stages"
+    columnar.clear(tell(town, SEED, STEPS))
+    for name in ("results", "stages"):
+        disk.assert_there(columnar.folder / name)
