@@ -11,9 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rulebook.messages.batches import SignedReceipt
 from rulebook.messages.devices import ParameterKey
 from rulebook.messages.medical import parse
-from terminals.depot.carried import BATCH, RECEIPT, carried, leave
+from terminals.depot.carried import BATCH, RECEIPT, carried, leave, read_small
 from terminals.journal import Journal, PendingBatch
 from terminals.uplink.device_key import DeviceKey
+
+LARGEST_RECEIPT = 64 * 1024
+"""Bytes; ours. One has some 500."""
 
 
 def exchange(journal: Journal, key: DeviceKey, link: Path, trusted: Collection[ParameterKey]) -> int:
@@ -40,8 +43,8 @@ def _receipt_is_here(link: Path, device: str, waiting: PendingBatch, trusted: Co
     """Whole, clearing's, and for exactly this content."""
     path = link / f"{waiting.content_hash.hex()}{RECEIPT}"
     try:
-        signed = parse(SignedReceipt, path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        signed = parse(SignedReceipt, read_small(path, LARGEST_RECEIPT))
+    except ValueError:
         return False
     receipt = signed.receipt
     wanted = (device, waiting.number, waiting.content_hash)

@@ -83,7 +83,7 @@ class Depot:
 def _bundles(waiting: Sequence[Carried]) -> Iterator[list[Carried]]:
     some: list[Carried] = []
     for one in waiting:
-        if some and sum(len(each.raw) for each in some) + len(one.raw) > BUNDLE_BYTES:
+        if some and sum(each.size for each in some) + one.size > BUNDLE_BYTES:
             yield some
             some = []
         some.append(one)

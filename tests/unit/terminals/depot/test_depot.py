@@ -202,6 +202,24 @@ def test_new_taps_go_into_new_batches(bus: Bus, link: Path, depot: Depot) -> Non
     assert clearing.records_of(bus) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_stick_that_was_tampered_with_holds_nobody_up(
+    bus: Bus, link: Path, depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that clearing would not take for its size, and folders where files belong."""
+    monkeypatch.setattr("terminals.depot.carried.LARGEST_BATCH", 4_000)
+    stranger = Bus(link.parent / "stranger", "AAA", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-9")
+    stranger.tap(10)
+    exchange(stranger.journal, stranger.key, link, TRUSTED)
+    (link / f"{bytes(32).hex()}.batch").mkdir()
+    bus.tap()
+    (waiting,) = bus.journal.waiting_batches(bus.name, bus.key.sign)
+    (link / f"{waiting.content_hash.hex()}.receipt").mkdir()
+    assert exchange(bus.journal, bus.key, link, TRUSTED) == 0
+    (link / f"{waiting.content_hash.hex()}.receipt").rmdir()
+    assert depot.visit(link) == 1
+    assert depot.forward(BASE, Clearing(bus).client()).accepted == 1
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
