@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 
 from clearing.day.cleared import bucket_in
@@ -12,14 +14,14 @@ from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
 from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.model import DayInputs, Stretch
-from clearing.day.run import Workshop
+from clearing.day.run import WORKERS, Workshop
 from clearing.files import Files
 from clearing.intake.store import RawStore
 from clearing.participants.closing import Agreed
 from clearing.participants.rules import City
 from clearing.participants.service import laid_out
 from clearing.settlement.encoding import digest
-from clearing.settlement.frozen import Frozen, Piece, read
+from clearing.settlement.frozen import Frozen, FrozenPartDiffers, Piece, read
 from clearing.settlement.model import WindowResult
 from clearing.settlement.rules import Opening, WindowInputs, settle
 from hardware.vault.vault import Vault
@@ -56,8 +58,21 @@ class Computer:
         shutil.rmtree(self.files.stages(digest(manifest)), ignore_errors=True)
 
     def _computed(self, frozen: Frozen, to: Files, stages: Path, cards: RawStore) -> WindowResult:
+        self._refuse_changed(frozen, cards)
         workshop = Workshop(to.results, stages, self.engine(stages), self.vault, self.progress)
         return settle(_window_inputs(frozen), workshop.clear(self._day_inputs(frozen, cards)))
+
+    def _refuse_changed(self, frozen: Frozen, cards: RawStore) -> None:
+        """Raises ``FrozenPartDiffers`` where a file that the day is read from is no longer the one that was frozen."""
+        raw, results = self.files.raw, self.files.results
+        wanted = {raw.path(piece.stored_as): piece.stored_as for piece in (*frozen.records, *frozen.waiting)}
+        wanted |= {cards.path(sha256): sha256 for sha256 in frozen.cards.values()}
+        wanted |= {results / file.name: bytes.fromhex(file.sha256) for file in frozen.counters}
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for done, fault in enumerate(pool.map(_fault, wanted, wanted.values()), 1):
+                if fault:
+                    raise FrozenPartDiffers(fault)
+                self.progress("checked", done, len(wanted))
 
     def _day_inputs(self, frozen: Frozen, cards: RawStore) -> DayInputs:
         results = self.files.results
@@ -86,6 +101,14 @@ class Computer:
     def _stretches(self, pieces: Iterable[Piece]) -> tuple[Stretch, ...]:
         path = self.files.raw.path
         return tuple(Stretch(p.device, p.first, p.count, path(p.stored_as), p.offset) for p in pieces)
+
+
+def _fault(path: Path, sha256: bytes) -> str:
+    try:
+        with path.open("rb") as file:
+            return "" if file_digest(file, "sha256").digest() == sha256 else f"{path} was changed"
+    except OSError as error:
+        return str(error)
 
 
 def _window_inputs(frozen: Frozen) -> WindowInputs:

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.database import Database
+from backoffice.problems import Refused
 from backoffice.web import ServiceDep
 from clearing.facts.queries import feed_position
 from clearing.files import Files, FilesDep
@@ -23,7 +24,7 @@ from clearing.settlement import queries
 from clearing.settlement.computing import Computer
 from clearing.settlement.encoding import decode
 from clearing.settlement.freezing import gather
-from clearing.settlement.frozen import Frozen
+from clearing.settlement.frozen import Frozen, FrozenPartDiffers
 from clearing.settlement.model import WindowResult, WindowState
 from clearing.settlement.service import business_day_now
 from clearing.settlement.tables import WindowRow
@@ -61,9 +62,14 @@ class Running:
     runs: Runs
 
     async def result(self, number: int, manifest: bytes) -> WindowResult:
-        """Computed from ``manifest``."""
+        """Computed from ``manifest``. Raises ``Refused`` where a file that it names was changed."""
         try:
             return await asyncio.to_thread(self._computer(number).result, manifest)
+        except FrozenPartDiffers as error:
+            detail = f"{error}; put the file back as it was, from a copy, and close again"
+            raise Refused(
+                409, "A file of the window was changed / 窗口文件已被改动", detail, reason="frozen_part_differs"
+            ) from error
         finally:
             self.runs.steps.pop(number, None)
 

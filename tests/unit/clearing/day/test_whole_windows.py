@@ -258,10 +258,10 @@ def test_what_is_computed_again_is_the_same_files(town: Any, office: Office, tel
     inputs = tell(town, 7, 60)
     frozen = office.freeze(inputs, _whole(inputs.records))
     one = office.close(frozen)
-    there = {path: path.stat().st_mtime_ns for path in office.files.results.rglob("*.parquet")}
+    there = {path: path.read_bytes() for path in office.files.results.rglob("*.parquet")}
     office.computer().forget(keep(frozen, office.files.frozen))
     assert office.close(frozen) == one
-    assert {path: path.stat().st_mtime_ns for path in office.files.results.rglob("*.parquet")}.keys() == there.keys()
+    assert {path: path.read_bytes() for path in office.files.results.rglob("*.parquet")} == there
 
 
 def test_a_preview_leaves_nothing_behind(town: Any, office: Office, tell: Any, tmp_path: Path) -> None:
@@ -283,3 +283,25 @@ def test_a_manifest_whose_part_was_changed_is_refused(town: Any, office: Office,
             path.write_bytes(path.read_bytes().replace(b"BUS-A", b"BUS-Z"))
     with pytest.raises(FrozenPartDiffers, match=r"part records of the manifest"):
         office.computer().result(manifest)
+
+
+@pytest.mark.parametrize("what", ["batch", "cards", "counters"])
+def test_a_file_that_was_changed_or_lost_since_it_was_frozen_is_not_computed_from(
+    town: Any, office: Office, tell: Any, what: str
+) -> None:
+    inputs = tell(town, 7, 30)
+    first = office.freeze(inputs, _whole(inputs.records))
+    frozen = office.freeze(inputs, _whole(inputs.records), (first, office.close(first)))
+    manifest = keep(frozen, office.files.frozen)
+    path = {
+        "batch": office.files.raw.path(frozen.records[-1].stored_as),
+        "cards": office.files.frozen.path(next(iter(frozen.cards.values()))),
+        "counters": office.files.results / frozen.counters[-1].name,
+    }[what]
+    content = path.read_bytes()
+    for changed in (content[:-1] + bytes([content[-1] ^ 1]), None):
+        path.unlink() if changed is None else path.write_bytes(changed)
+        with pytest.raises(FrozenPartDiffers, match=path.name):
+            office.computer().result(manifest)
+    path.write_bytes(content)
+    assert office.computer().result(manifest)
