@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clearing.day.counters import COUNTER, order_of
 from clearing.day.keys import card_hash, keys_of
 from clearing.day.schema import CARD_LENGTH, COUNTER_SHIFT, Columns, Flags, Numbers, columns_of_table, stacked, taken
-from clearing.opening.sheets import ROW, Fault, Form, read_sheet, repeats, shared
+from clearing.opening.sheets import LISTED, ROW, Fault, Form, read_sheet, repeats, shared
 
 FILE = "cards"
 _LARGEST_SEQUENCE = 2**COUNTER_SHIFT - 1
@@ -75,7 +75,7 @@ def _sequences(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _foreign(texts: pa.Table, our_issuers: Collection[bytes]) -> list[Fault]:
     ours = pa.array(sorted(issuer.hex().upper() for issuer in our_issuers), pa.string())
-    other = texts.filter(pc.invert(pc.is_in(pc.ascii_upper(texts["issuer"]), value_set=ours)))
+    other = texts.filter(pc.invert(pc.is_in(pc.ascii_upper(texts["issuer"]), value_set=ours))).slice(0, LISTED)
     wanted = ", ".join(ours.to_pylist())
     return [
         Fault(FILE, row, "issuer", f"is {issuer}; only our own cards are migrated, of {wanted}")

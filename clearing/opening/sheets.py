@@ -6,7 +6,7 @@ is a text of a declared form; what it means is for who asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from clearing.day.schema import Flags, Numbers
 
 ROW = "row"
 """Column of the line's number in the file, from 1; the header is line 1."""
+
+LISTED = 100_000
+"""Bad rows of a column that are named; ours. Ten million rows in the wrong form have more faults than there is memory for."""
 
 _SHOWN = 60
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -43,7 +46,7 @@ class Form:
 
 
 def read_sheet(content: bytes, file: str, forms: Mapping[str, Form]) -> tuple[pa.Table, list[Fault]]:
-    """The good rows, cells as texts beside ``ROW``, and what is wrong with the others."""
+    """The good rows, cells as texts beside ``ROW``, and what is wrong with the others: of each column up to ``LISTED``."""
     content = content.removeprefix(_BYTE_ORDER_MARK).rstrip(b"\r\n")
     header = content.partition(b"\n")[0].rstrip(b"\r").decode("ascii", "replace")
     wanted = ",".join(forms)
@@ -64,24 +67,35 @@ def _empty(forms: Iterable[str]) -> pa.Table:
 
 def _rows(content: bytes, file: str, names: list[str]) -> tuple[pa.Table, list[Fault]]:
     faults: list[Fault] = []
+    skipped: list[int] = []
 
     def other_width(row: pa.csv.InvalidRow) -> str:
         message = f"the line has {row.actual_columns} columns; must be {row.expected_columns}"
-        faults.append(Fault(file, row.number, "line", message))
+        skipped.append(row.number)
+        if len(skipped) <= LISTED:
+            faults.append(Fault(file, row.number, "line", message))
         return "skip"
 
     if b"\n" not in content:
         return _empty(names), faults
-    table = pa.csv.read_csv(
+    try:
+        table = _read(content, names, other_width)
+    except pa.ArrowInvalid as error:
+        return _empty(names), [Fault(file, 0, "file", f"cannot be read as lines of cells: {error}")]
+    lines = np.arange(2, 2 + len(table) + len(skipped), dtype=np.int64)
+    kept = lines[~np.isin(lines, skipped)] if skipped else lines
+    return table.add_column(0, ROW, pa.array(kept)), faults
+
+
+def _read(content: bytes, names: list[str], other_width: Callable[[pa.csv.InvalidRow], str]) -> pa.Table:
+    """Raises ``ArrowInvalid``, for a line of megabytes say."""
+    return pa.csv.read_csv(
         pa.BufferReader(_ascii(content)),
         # Only one thread knows the numbers of the lines.
         read_options=pa.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
         parse_options=pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=other_width),
         convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
     )
-    lines = np.arange(2, 2 + len(table) + len(faults), dtype=np.int64)
-    kept = lines[~np.isin(lines, [fault.row for fault in faults])] if faults else lines
-    return table.add_column(0, ROW, pa.array(kept)), faults
 
 
 def _ascii(content: bytes) -> bytes:
@@ -101,7 +115,7 @@ def _wrong(column: pa.ChunkedArray, form: Form) -> Flags:
 def _named(table: pa.Table, wrong: Flags, file: str, name: str, form: Form) -> Iterator[Fault]:
     if not wrong.any():
         return
-    found = table.select([ROW, name]).filter(pa.array(wrong))
+    found = table.select([ROW, name]).filter(pa.array(wrong)).slice(0, LISTED)
     for row, value in zip(found[ROW].to_pylist(), found[name].to_pylist(), strict=True):
         yield Fault(file, row, name, f"is {value[:_SHOWN]!r}; must be {form.wanted}")
 

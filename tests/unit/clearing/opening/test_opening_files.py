@@ -21,13 +21,12 @@ from clearing.opening.balances import Declared
 from clearing.opening.before import from_before
 from clearing.opening.cards import FORMS, Product, opening_counters, read_cards
 from clearing.opening.rules import (
+    LIFE,
     Control,
-    ImpossibleOpeningEvent,
     Opening,
     OpeningEvent,
     OpeningFaulty,
     OpeningState,
-    next_state,
     read_opening,
 )
 from clearing.verification.context import TransactionId
@@ -231,11 +230,22 @@ def test_the_other_purse_of_a_card_is_no_repeat() -> None:
         (file(row(1), "", row(2)), (3, "issuer")),
         (file(row(1), row(2) + ",7"), (3, "line")),
         (file(row(1), f'"{row(2)}"'), (3, "issuer")),
+        (file(row(1), "A" * 3_000_000, row(2)), (0, "file")),
     ],
-    ids=["empty", "other columns", "UTF-16", "upper case", "blank line", "one too many", "quotes"],
+    ids=["empty", "other columns", "UTF-16", "upper case", "blank line", "one too many", "quotes", "megabytes"],
 )
 def test_a_line_of_another_form_is_named(content: bytes, row_and_field: tuple[int, str]) -> None:
     assert ("cards", *row_and_field) in faults(cards=content)
+
+
+def test_of_a_column_that_is_wrong_everywhere_so_many_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sheets", "cards"):
+        monkeypatch.setattr(f"clearing.opening.{module}.LISTED", 3)
+    bad = [row(number, product="Citizen", purse=7) for number in range(1, 9)]
+    assert len(faults(cards=file(*bad))) == 6
+    foreign = [row(number, issuer="0199200011111111") for number in range(1, 9)]
+    assert len(faults(cards=file(*foreign))) == 3
+    assert len(faults(cards=file(*[row(1) + ",7"] * 8))) == 3
 
 
 @pytest.mark.parametrize(
@@ -371,14 +381,10 @@ def test_a_window_goes_on_from_the_counters() -> None:
         assert seen(after, key, name).all()
 
 
-@pytest.mark.parametrize("state", OpeningState)
 @pytest.mark.parametrize("event", OpeningEvent)
-def test_only_what_is_proposed_is_decided_about(state: OpeningState, event: OpeningEvent) -> None:
-    if state is OpeningState.PROPOSED:
-        assert next_state(state, event) is not state
-    else:
-        with pytest.raises(ImpossibleOpeningEvent):
-            next_state(state, event)
+def test_only_what_is_proposed_is_decided_about(event: OpeningEvent) -> None:
+    assert [state for state, known in LIFE if known is event] == [OpeningState.PROPOSED]
+    assert LIFE[OpeningState.PROPOSED, event] is not OpeningState.PROPOSED
 
 
 def test_the_columns_are_those_of_the_form() -> None:
