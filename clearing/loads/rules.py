@@ -19,7 +19,7 @@ from typing import TypeAlias
 from card_os.crypto import purse
 from card_os.crypto.session import load_session_key
 from card_os.crypto.suites import SUITES, Algorithm
-from rulebook.calendar import BUSINESS_ZONE
+from clearing.verification.context import bcd_moment
 from rulebook.messages.facts import CardFact, CardState
 from rulebook.messages.loads import LoadRefusal, LoadRequest, LoadState
 
@@ -55,7 +55,9 @@ def faults(request: LoadRequest) -> list[tuple[str, str]]:
 
 def moment(date_bcd: bytes, time_bcd: bytes) -> datetime:
     """Local time of the MACs' BCD date and time. Raises ``ValueError``."""
-    return datetime.strptime(date_bcd.hex() + time_bcd.hex(), "%Y%m%d%H%M%S").replace(tzinfo=BUSINESS_ZONE)
+    if (found := bcd_moment(date_bcd + time_bcd)) is None:
+        raise ValueError(f"{date_bcd.hex()} {time_bcd.hex()} is no date and time in BCD of a clock that can be right")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,7 @@ async def test_a_key_that_the_vault_has_not_is_named(
         ("/loads", request(random="00"), 422, "invalid_fields"),
         ("/loads", request(terminal="000000000000"), 422, "invalid_fields"),
         ("/loads", request(device="TOPUP-02"), 422, "invalid_fields"),
+        ("/loads", request(date="00010101", time="000000"), 422, "invalid_fields"),
         ("/loads", request(algorithm=1), 422, "invalid_fields"),
         ("/loads", request(algorithm=0x04), 409, "mac1_wrong"),
         ("/loads", request(surprise=1), 422, "invalid_fields"),
