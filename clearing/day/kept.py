@@ -16,7 +16,8 @@ from clearing.day.keys import bucket_of, keys_of_ids
 from clearing.day.model import CARDS
 from clearing.day.posting import transaction_of
 from clearing.day.schema import Columns, columns_of_table, stacked
-from clearing.verification.context import Settled, TransactionId
+from clearing.opening.before import from_before
+from clearing.verification.context import ENDED_BEFORE, Settled, TransactionId
 from clearing.verification.joining import Claim
 from rulebook.record import Kind, Record
 
@@ -40,16 +41,18 @@ class KeptRegister:
 @dataclass(frozen=True, slots=True)
 class KeptHistory:
     """``cleared``: names of every file of cleared records below ``folder``, of all windows. ``raw``: a record by device and
-    journal sequence, as it came."""
+    journal sequence, as it came. ``brought``: by bucket, the counters that a running city came with."""
 
     folder: Path
     cleared: Sequence[str]
     raw: Callable[[str, int], bytes]
+    brought: Callable[[int], Columns]
 
     def settled(self, ids: Iterable[TransactionId]) -> dict[TransactionId, Settled]:
-        """Those of ``ids`` that were posted, with what proved them."""
+        """Those of ``ids`` that were posted, with what proved them, or are from before there were windows."""
         wanted = set(ids)
-        return {id_: self._claim(row).settled for row in self._rows(wanted) if (id_ := transaction_of(row)) in wanted}
+        posted = {id_: self._claim(row).settled for row in self._rows(wanted) if (id_ := transaction_of(row)) in wanted}
+        return dict.fromkeys(from_before(wanted, self.brought), ENDED_BEFORE) | posted
 
     def _rows(self, ids: Collection[TransactionId]) -> list[dict[str, Any]]:
         keys = keys_of_ids(ids)

@@ -14,6 +14,7 @@ from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
 from clearing.day.kept import KeptHistory, KeptRegister
 from clearing.day.model import DayInputs, Stretch
+from clearing.day.parquet import Written
 from clearing.day.run import WORKERS, Workshop
 from clearing.files import Files
 from clearing.intake.store import RawStore
@@ -67,7 +68,7 @@ class Computer:
         raw, results = self.files.raw, self.files.results
         wanted = {raw.path(piece.stored_as): piece.stored_as for piece in (*frozen.records, *frozen.waiting)}
         wanted |= {cards.path(sha256): sha256 for sha256 in frozen.cards.values()}
-        wanted |= {results / file.name: bytes.fromhex(file.sha256) for file in frozen.counters}
+        wanted |= {results / file.name: bytes.fromhex(file.sha256) for file in (*frozen.counters, *frozen.brought)}
         with ThreadPoolExecutor(WORKERS) as pool:
             for done, fault in enumerate(pool.map(_fault, wanted, wanted.values()), 1):
                 if fault:
@@ -89,10 +90,15 @@ class Computer:
             tariffs=_tariffs(frozen),
             register=KeptRegister(
                 {bucket: cards.path(sha256) for bucket, sha256 in frozen.cards.items()},
-                {bucket_in(file.name): results / file.name for file in frozen.counters},
+                _by_bucket(results, frozen.counters),
             ),
             shares_rides=bool(_agreed(frozen).agreements.agreements),
-            history=KeptHistory(results, [file.name for file in frozen.cleared], self.raw),
+            history=KeptHistory(
+                results,
+                [file.name for file in frozen.cleared],
+                self.raw,
+                KeptRegister({}, _by_bucket(results, frozen.brought)).counters,
+            ),
             loads=frozen.loads,
             held=frozen.held,
             decided=frozen.decided,
@@ -101,6 +107,10 @@ class Computer:
     def _stretches(self, pieces: Iterable[Piece]) -> tuple[Stretch, ...]:
         path = self.files.raw.path
         return tuple(Stretch(p.device, p.first, p.count, path(p.stored_as), p.offset) for p in pieces)
+
+
+def _by_bucket(results: Path, files: Iterable[Written]) -> dict[int, Path]:
+    return {bucket_in(file.name): results / file.name for file in files}
 
 
 def _fault(path: Path, sha256: bytes) -> str:

@@ -18,6 +18,7 @@ from clearing.intake.tables import BatchRow, LoadRecordRow
 from clearing.ledger import queries as ledger
 from clearing.ledger.chain import Link
 from clearing.loads.tables import LoadRow
+from clearing.opening.counters import brought_counters
 from clearing.participants.charging import NOTHING_RUNNING
 from clearing.participants.documents import DocumentKind
 from clearing.participants.publishing import in_force
@@ -66,6 +67,7 @@ async def gather(session: AsyncSession, store: RawStore, number: int, business_d
         links=await _last_links(session, here),
         balances={(p.book, p.participant): p.closing_minor for p in before.positions} if before else {},
         counters=tuple(await queries.counters_in_force(session)),
+        brought=tuple(await brought_counters(session)),
         cleared=tuple(await queries.cleared_files(session)),
         running=before.running if before else NOTHING_RUNNING,
     )

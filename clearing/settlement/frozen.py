@@ -41,7 +41,8 @@ class Piece:
 class Frozen:
     """``city``, ``documents`` and ``tariffs`` are as published. ``records``: what came in this window; ``waiting``: where those
     lie that earlier windows left open. ``covered``: journal sequences that came before. ``cards``: the hash of each bucket's
-    cards, ``clearing.day.model.CARDS`` in Parquet. ``cleared``: all that earlier windows cleared."""
+    cards, ``clearing.day.model.CARDS`` in Parquet. ``counters``: those in force; ``brought``: those a running city came with.
+    ``cleared``: all that earlier windows cleared."""
 
     number: int
     business_day: date
@@ -62,6 +63,7 @@ class Frozen:
     links: Mapping[str, Link]
     balances: Mapping[tuple[str, str], int]
     counters: tuple[Written, ...]
+    brought: tuple[Written, ...]
     cleared: tuple[Written, ...]
     running: Running
 
@@ -165,6 +167,7 @@ _PARTS: dict[str, _Part] = {
         lambda plain: {(book, participant): minor for book, participant, minor in plain},
     ),
     "counters": _FILES,
+    "brought": _FILES,
     "cleared": _FILES,
     "running": _Part(carrying.plain, carrying.read_back),
 }

@@ -100,6 +100,10 @@ class Settled:
     evidence: Kind
 
 
+ENDED_BEFORE = Settled(b"", Kind.OUTCOME)
+"""Of a card transaction from before a migration, whatever it was: the old system has ended it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """``settled``: card transactions that earlier windows posted; ``held``: fen they left on "open taps".

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     OTHER_ISSUER = "other_issuer"
     CLOCK_UNREADABLE = "clock_unreadable"
     TAC_WRONG = "tac_wrong"
+    ENDED_BEFORE = "ended_before"
     REPEATED = "repeated"
     REPEATED_WITH_OTHER_CONTENT = "repeated_with_other_content"
     CARD_UNKNOWN = "card_unknown"
@@ -68,6 +69,9 @@ RULES: dict[Reason, Rule] = {
     Reason.OTHER_ISSUER: Rule(Status.CLAIMED, False, "他行卡，待发卡方清算", "another issuer's card, claimed there"),
     Reason.CLOCK_UNREADABLE: Rule(_S, True, "日期时间无效", "date and time are no time of the calendar"),
     Reason.TAC_WRONG: Rule(_R, True, "TAC 错误", "the TAC is not the card's"),
+    Reason.ENDED_BEFORE: Rule(
+        _R, False, "迁移前的交易，原系统已了结", "from before the migration; the old system ended it"
+    ),
     Reason.REPEATED: Rule(_R, False, "重复记录，内容相同", "repeats a card transaction with equal content"),
     Reason.REPEATED_WITH_OTHER_CONTENT: Rule(
         _R, False, "同一交易号，内容不同", "the card transaction is known with other content"

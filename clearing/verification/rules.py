@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from clearing.verification.context import Context, KnownDevice, Settled, moment
+from clearing.verification.context import ENDED_BEFORE, Context, KnownDevice, Settled, moment
 from clearing.verification.joining import Claim, RecordId, Transaction, record_id
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason, Status
 from rulebook import deny_list
@@ -103,6 +103,7 @@ def _claim_checks(
     yield inputs.issuer not in context.policy.our_issuers, Reason.OTHER_ISSUER
     yield at is None, Reason.CLOCK_UNREADABLE
     yield claim not in right, Reason.TAC_WRONG
+    yield known == ENDED_BEFORE, Reason.ENDED_BEFORE
     # A finding and the terminal's own outcome prove one another, whichever came first; two outcomes repeat.
     yield same and known is not None and Kind.FINDING in (known.evidence, evidence.kind), Reason.CONFIRMS
     yield same, Reason.REPEATED

@@ -131,7 +131,8 @@ class Columnar:
         """What the next window reads of ``result``, from its files."""
         results = self.folder / "results"
         counters = {bucket_in(written.name): results / written.name for written in result.counters}
-        history = KeptHistory(results, [w.name for w in result.cleared], Journals(self.stretches(inputs.records)).raw)
+        raw, nothing_brought = Journals(self.stretches(inputs.records)).raw, KeptRegister({}, {}).counters
+        history = KeptHistory(results, [w.name for w in result.cleared], raw, nothing_brought)
         return Kept(inputs.context.cards, KeptRegister({}, counters), history)
 
 

@@ -21,9 +21,12 @@ from clearing.day import parquet
 from clearing.day.entries import day_number
 from clearing.day.keys import bucket_of, keys_of_ids
 from clearing.day.model import CARDS
+from clearing.day.parquet import Written
 from clearing.files import Files
 from clearing.intake.rules import merged, of_numbers
 from clearing.ledger.rules import Purpose, Transfer
+from clearing.opening.cards import opening_counters, read_cards
+from clearing.opening.counters import write_counters
 from clearing.participants.charging import NOTHING_RUNNING
 from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import demonstration
@@ -33,7 +36,7 @@ from clearing.settlement.frozen import Frozen, FrozenPartDiffers, Piece, keep, r
 from clearing.settlement.model import WindowResult
 from clearing.settlement.positions import add_to_nil
 from clearing.verification.context import TransactionId
-from clearing.verification.reasons import RemarkKind, Status
+from clearing.verification.reasons import Reason, RemarkKind, Status
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
 from rulebook.record import Event, Outcome, Record
@@ -51,6 +54,7 @@ class Office:
     town: Any
     known: dict[tuple[str, int], Record] = field(default_factory=dict)
     documents: Mapping[DocumentKind, Mapping[str, Any]] = field(default_factory=dict)
+    brought: tuple[Written, ...] = ()
 
     def computer(self) -> Computer:
         return Computer(self.files, self.town.vault, lambda device, number: self.known[device, number].encode())
@@ -89,7 +93,8 @@ class Office:
             online=(PREFUNDED,) if first else (),
             links={} if before is None else {n.transfer.book: n.link for n in before[1].transfers},
             balances={} if before is None else {(p.book, p.participant): p.closing_minor for p in before[1].positions},
-            counters=() if before is None else before[1].counters,
+            counters=self.brought if before is None else before[1].counters,
+            brought=self.brought,
             cleared=() if before is None else before[1].cleared,
             running=NOTHING_RUNNING if before is None else before[1].running,
         )
@@ -305,3 +310,25 @@ def test_a_file_that_was_changed_or_lost_since_it_was_frozen_is_not_computed_fro
             office.computer().result(manifest)
     path.write_bytes(content)
     assert office.computer().result(manifest)
+
+
+_HEADER = "issuer,serial,product,purse,last_offline,last_online,balance_minor,deposit_minor"
+
+
+def test_a_tap_from_before_the_migration_is_not_paid_again(town: Any, office: Office) -> None:
+    """The old system has paid it, and our cleared records have nothing of it; in the first window as in later ones."""
+    issuer, serial = next(iter(town.context().cards))
+    line = f"{issuer.hex().upper()},{serial.hex().upper()},ordinary,2,99,,0,0"
+    cards, faults = read_cards(f"{_HEADER}\n{line}\n".encode(), [issuer])
+    assert not faults
+    office.brought = tuple(write_counters(opening_counters(cards), office.files.results))
+    old = [record for sequence in (3, 99) for record in town.tap(1, sequence)]
+    new = [*town.tap(1, 100), *town.tap(1, 300)]
+    first = office.freeze(town.inputs(), _whole([*old[:2], *new]))
+    closed = office.close(first)
+    second = office.close(office.freeze(town.inputs(), _whole(old[2:]), (first, closed)))
+    for result in (closed, second):
+        assert {row.decision.reason for row in result.exceptions} == {Reason.ENDED_BEFORE}
+        assert not result.held
+    assert sum(t.amount.minor for t in closed.posted if t.purpose is Purpose.FARE) == 200
+    assert not second.posted
