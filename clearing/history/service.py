@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -74,7 +73,7 @@ async def tell(session: AsyncSession, results: Path, question: Question) -> Told
     return Told(question, lines, spent_minor(lines), loaded_minor(lines))
 
 
-async def fold_closed(session: AsyncSession, results: Path, progress: Callable[[int, int], None]) -> None:
+async def fold_closed(session: AsyncSession, results: Path) -> None:
     """Make every piece that is missing of the closed windows' files, so that looks are quick. Harmless to repeat; may be
     interrupted."""
-    await asyncio.to_thread(fold, results, await queries.cleared_names(session), progress)
+    await asyncio.to_thread(fold, results, await queries.cleared_names(session))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+import structlog
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from backoffice.staff import Staff
-from backoffice.web import Now, ServiceDep, StaffDep, require_role
+from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
 from clearing.files import FilesDep
 from clearing.gaps.service import follow_window
+from clearing.history.service import fold_closed
 from clearing.keys import VaultDep
 from clearing.participants.service import city
 from clearing.settlement import queries, service
@@ -26,6 +29,7 @@ from clearing.settlement.statements import DAY_HEADER, NATURES, PURPOSES, day_cs
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
 
+log = structlog.get_logger()
 router = APIRouter(tags=["settlement"])
 Closer = Annotated[Staff, Depends(require_role(SETTLEMENT))]
 
@@ -56,9 +60,15 @@ async def closing(
 
 @router.post("/windows/{number}/approval", response_model=WindowView)
 async def approval(
-    number: int, request: Request, staff: Closer, here: ServiceDep, running: RunningDep, moment: Now
+    number: int,
+    request: Request,
+    staff: Closer,
+    here: ServiceDep,
+    running: RunningDep,
+    moment: Now,
+    afterwards: BackgroundTasks,
 ) -> WindowView | Response:
-    """The second person closes it."""
+    """The second person closes it. What cards' histories are found by is made after the answer."""
     async with here.database.transaction() as session:
         row = await service.approve(session, number, actor=staff.name, now=moment)
         await follow_open_taps(session, now=moment)
@@ -70,7 +80,17 @@ async def approval(
         view = await window_view(session, row, found)
     if row.manifest is not None:
         running.forget(number, row.manifest)
+    afterwards.add_task(_fold, here, running.files.results)
     return _answer(request, view)
+
+
+async def _fold(here: Service, results: Path) -> None:
+    """Nothing depends on it but speed; what is missing is made after the next close."""
+    try:
+        async with here.database.reading() as session:
+            await fold_closed(session, results)
+    except Exception as error:
+        log.warning("card histories not folded", error=type(error).__name__, detail=str(error))
 
 
 @router.post("/windows/{number}/withdrawal", response_model=WindowView)
@@ -151,6 +171,7 @@ async def statement_as_page(
         window=row,
         statement=made,
         participant=names.get(participant),
+        names={id_: f"{of_it.zh} {of_it.en}" for id_, of_it in names.items()},
         purposes=PURPOSES,
         natures=NATURES,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from typing import Any
 
 import pytest
@@ -42,6 +43,9 @@ async def _looks(house: Any) -> list[tuple[str, str]]:
 
 async def test_every_transaction_is_told_with_its_end_folded_or_not(house: Any) -> None:
     await _closed_day(house)
+    results = Files(house.app.state.service.settings.data_folder / "clearing").results
+    assert list((results / "history").rglob("*.arrow")), "a close folds what it cleared"
+    shutil.rmtree(results / "history")
     answer = await _ask(house, _pan(1))
     assert answer.status_code == 200, answer.text
     view = answer.json()
@@ -56,8 +60,7 @@ async def test_every_transaction_is_told_with_its_end_folded_or_not(house: Any) 
     assert wrong["transfer"] == ""
     assert _pan(1) not in answer.text
     async with house.database.reading() as session:
-        results = Files(house.app.state.service.settings.data_folder / "clearing").results
-        await fold_closed(session, results, lambda _done, _total: None)
+        await fold_closed(session, results)
     assert list((results / "history").rglob("*.arrow"))
     assert (await _ask(house, _pan(1))).json() == view
 
