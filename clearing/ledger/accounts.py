@@ -12,6 +12,7 @@ from enum import StrEnum, unique
 from rulebook.money import Currency
 
 TRANSIT = "transit"
+UTILITIES = "utilities"  # bills that residents pay where cards are loaded, collected for those who supply
 
 
 def medical_book(fund: str) -> str:
@@ -36,7 +37,7 @@ class Limit(StrEnum):
 
 @unique
 class Kind(StrEnum):
-    """Card company's accounts and its partners' (book ``transit``), then those of a medical book."""
+    """Card company's accounts and its partners' (book ``transit``), those of a medical book, and of the book ``utilities``."""
 
     FLOAT_AT_BANK = "float-at-bank"
     VALUE_ON_CARDS = "value-on-cards"
@@ -54,6 +55,10 @@ class Kind(StrEnum):
     FUND_POOL = "fund-pool"
     PERSONAL_ACCOUNT = "personal-account"
     HOSPITAL_PAYABLE = "hospital-payable"
+
+    COLLECTIONS_AT_BANK = "collections-at-bank"
+    UTILITY_PAYABLE = "utility-payable"
+
     RETENTION = "retention"  # in any book: kept back by its keeper
 
 
@@ -90,6 +95,9 @@ RULES: dict[Kind, Rule] = {
     Kind.PERSONAL_ACCOUNT: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),
     # No limit: a visit reversed after its hospital was paid leaves a net debtor.
     Kind.HOSPITAL_PAYABLE: Rule(Side.CREDIT, Limit.NONE, owned=True),
+    Kind.COLLECTIONS_AT_BANK: Rule(Side.DEBIT, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS),
+    # No limit: charges may well be more than what was collected in their time.
+    Kind.UTILITY_PAYABLE: Rule(Side.CREDIT, Limit.NONE, owned=True),
     Kind.RETENTION: Rule(Side.CREDIT, _NO_OVERDRAFT, owned=True),
 }
 

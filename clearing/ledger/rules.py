@@ -46,6 +46,7 @@ class Purpose(StrEnum):
     CONTRIBUTION = "contribution"  # into a fund pool or a personal account
     BENEFIT = "benefit"  # fund pool → hospital
     PERSONAL = "personal"  # personal account → hospital
+    BILL = "bill"  # whoever collected it → utility
     REVERSAL = "reversal"  # a visit or fare taken back
     APPORTIONMENT = "apportionment"  # operator → operator: its part of shared rides
     RETENTION = "retention"  # kept back of what a participant is to get, or given back

@@ -24,7 +24,7 @@ FORMS = {
     "account": Form("[A-Za-z0-9:._-]{1,120}", "an account's code, such as operator-payable:bus-a"),
     "balance_minor": Form("-?[0-9]{1,15}", "whole fen"),
 }
-_AT_BANK = {Kind.FLOAT_AT_BANK, Kind.FUND_AT_BANK}
+_AT_BANK = {Kind.FLOAT_AT_BANK, Kind.FUND_AT_BANK, Kind.COLLECTIONS_AT_BANK}
 _NOT_DECLARED = {
     Kind.VALUE_ON_CARDS: "it is the sum of the cards' balances",
     Kind.DEPOSITS_ON_CARDS: "it is the sum of the cards' deposits",

@@ -48,6 +48,8 @@ _COUNTED: Mapping[tuple[Purpose, Kind], _Counted] = {
     (Purpose.LOAD, Kind.AGENT_WITH_LIMIT): _Counted(Basis.LOADS, credit=False, pieces=True),
     (Purpose.REFUND, Kind.AGENT_PREFUNDED): _Counted(Basis.REFUNDS, credit=True, pieces=True),
     (Purpose.REFUND, Kind.AGENT_WITH_LIMIT): _Counted(Basis.REFUNDS, credit=True, pieces=True),
+    (Purpose.BILL, Kind.UTILITY_PAYABLE): _Counted(Basis.BILLS, credit=True, pieces=True),
+    (Purpose.BILL, Kind.AGENT_WITH_LIMIT): _Counted(Basis.BILLS, credit=False, pieces=True),
 }
 _MOVES = frozenset({Phase.SINGLE, Phase.POST})
 

@@ -27,6 +27,7 @@ class Basis(StrEnum):
     FARES = "fares"  # accepted taps of an operator or another city: number, and fen after shared rides were apportioned
     LOADS = "loads"  # confirmed loads of an agent
     REFUNDS = "refunds"  # paid out by an agent
+    BILLS = "bills"  # of a utility, or of the agent that collected them
     SETTLEMENT = "settlement"  # once for each window
 
 

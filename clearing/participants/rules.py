@@ -31,6 +31,7 @@ class Role(StrEnum):
     INSURANCE_FUND = "insurance_fund"
     HOSPITAL = "hospital"
     OTHER_CITY = "other_city"
+    UTILITY = "utility"
 
 
 class _Closed(BaseModel):

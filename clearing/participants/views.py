@@ -20,6 +20,7 @@ BASES = {
     Basis.FARES: ("票款", "fares"),
     Basis.LOADS: ("充值", "loads"),
     Basis.REFUNDS: ("代退", "refunds paid out"),
+    Basis.BILLS: ("代收账单", "bills collected"),
     Basis.SETTLEMENT: ("每次清算", "each window"),
 }
 PERIODS = {Period.WINDOW: ("每窗口", "a window"), Period.MONTH: ("每月", "a month")}

@@ -20,6 +20,7 @@ _OF_A_PARTICIPANT = frozenset(
         Kind.SUBSIDY_RECEIVABLE,
         Kind.HOSPITAL_PAYABLE,
         Kind.OTHER_CITY_PAYABLE,
+        Kind.UTILITY_PAYABLE,
     }
 )
 _MONEY = frozenset({Purpose.OPENING, Purpose.PREFUNDING, Purpose.CONTRIBUTION, Purpose.SETTLEMENT})

@@ -29,6 +29,7 @@ PURPOSES: dict[Purpose, tuple[str, str]] = {
     Purpose.CONTRIBUTION: ("基金收入", "contribution"),
     Purpose.BENEFIT: ("统筹支付", "benefit from the pool"),
     Purpose.PERSONAL: ("个人账户支付", "paid from personal account"),
+    Purpose.BILL: ("代收账单", "bill collected"),
     Purpose.REVERSAL: ("冲正", "reversal"),
     Purpose.APPORTIONMENT: ("共线票款分摊", "part of shared rides"),
     Purpose.RETENTION: ("质量保证金", "retention"),

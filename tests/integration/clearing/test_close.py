@@ -44,6 +44,7 @@ async def _day(house: Any) -> None:
 
 EXPECTED = {
     "agent-1": 0,
+    "agent-2": 0,
     "card-company": -244,  # 250 to the operators, less what they pay and what is held back
     "bus-a": 199,  # 0.4 % of 200 for processing
     "bus-b": 95,  # 5 % held back; 0.4 % of 100 is no fen
@@ -243,6 +244,7 @@ async def test_what_comes_after_the_cut_off_is_the_next_windows(house: Any) -> N
         "metro-2": 0,
         "city-2000": 0,
         "agent-1": 0,
+        "agent-2": 0,
         "concession-fund": 0,
     }
 

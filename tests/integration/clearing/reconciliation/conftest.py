@@ -51,10 +51,19 @@ class Office:
         found: dict[str, Any] = await self.get(f"/settlement/{window}/{book}/state")
         return found
 
-    async def move(self, id_: str, minor: int, debit: str, credit: str, purpose: Purpose = Purpose.SUBSIDY) -> None:
+    async def move(
+        self,
+        id_: str,
+        minor: int,
+        debit: str,
+        credit: str,
+        purpose: Purpose = Purpose.SUBSIDY,
+        *,
+        book: str = "transit",
+    ) -> None:
         transfer = Transfer(
             id=id_,
-            book="transit",
+            book=book,
             debit=debit,
             credit=credit,
             amount=Amount(minor),
@@ -64,17 +73,21 @@ class Office:
         async with self.house.database.transaction() as session:
             await post(session, [transfer], now=NOW)
 
-    async def pay_out(self, window: int = 1, day: date = date(2026, 9, 16), **how: Any) -> dict[str, Any]:
+    async def pay_out(
+        self, window: int = 1, day: date = date(2026, 9, 16), *, book: str = "transit", **how: Any
+    ) -> dict[str, Any]:
         """Drafted, released, fetched, executed by the bank."""
-        file: dict[str, Any] = await self.post(f"/settlement/{window}/transit/payments")
+        file: dict[str, Any] = await self.post(f"/settlement/{window}/{book}/payments")
         await self.post(f"/payments/{file['id']}/release", by=self.second)
         self.bank.take((await self.first.get(f"/payments/{file['id']}.xml")).content, day, **how)
         return file
 
-    async def pay_in(self, who: str, minor: int, *, day: date = date(2026, 9, 16), call: str = "") -> None:
+    async def pay_in(
+        self, who: str, minor: int, *, day: date = date(2026, 9, 16), call: str = "", book: str = "transit"
+    ) -> None:
         payer = AT[who]
         assert isinstance(payer, BankAccount)
-        self.bank.credit("transit", minor, payer=payer, remittance=call, day=day)
+        self.bank.credit(book, minor, payer=payer, remittance=call, day=day)
 
     @staticmethod
     def _answer(answer: httpx.Response, expect: int | None) -> Any:

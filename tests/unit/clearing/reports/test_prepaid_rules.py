@@ -27,7 +27,10 @@ from clearing.reports.rules import (
 
 DAY = date(2026, 9, 15)
 # A medical fund's books are not prepaid cards.
-_NOT_OF_CARDS = {Kind.FUND_AT_BANK, Kind.FUND_POOL, Kind.PERSONAL_ACCOUNT, Kind.HOSPITAL_PAYABLE}
+_NOT_OF_CARDS = {
+    *(Kind.FUND_AT_BANK, Kind.FUND_POOL, Kind.PERSONAL_ACCOUNT, Kind.HOSPITAL_PAYABLE),
+    *(Kind.COLLECTIONS_AT_BANK, Kind.UTILITY_PAYABLE),
+}
 
 
 def moved(day: date, debit: Kind, credit: Kind, minor: int) -> list[Movement]:
