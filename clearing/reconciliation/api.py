@@ -218,7 +218,7 @@ async def propose_by_hand(
     reference: Annotated[str, Form()],
     target: Annotated[list[str], Form()],
 ) -> Response:
-    """The first person says what an unmatched entry is. ``target``: ``call:…``, ``payment:…`` or ``booked:…``, once or more."""
+    """The first person says what an unmatched entry is. ``target``: ``kind:id`` as the page offers them, once or more."""
     async with here.database.transaction() as session:
         await by_hand.propose(session, book, reference, target, actor=staff.name, now=moment)
         await here.accounts.record(

@@ -15,7 +15,7 @@ from clearing.ledger.service import TransfersRefused, post
 from clearing.opening.queries import id_prefixes
 from clearing.participants.rules import City
 from clearing.participants.service import city
-from clearing.reconciliation import breaks, queries, standing
+from clearing.reconciliation import breaks, queries, standing, taken_back
 from clearing.reconciliation.matching import Match, Matching, Part, Target, TargetKind, match
 from clearing.reconciliation.progress import Direction, FileState, not_failed, progress
 from clearing.reconciliation.settling import at_bank, settle_if_complete
@@ -53,6 +53,7 @@ async def book_matching(
         await post(session, list(transfers.values()), now=now)
     except TransfersRefused as refused:
         raise Refused(409, "The ledger refuses what the bank says", str(refused), reason="ledger_refuses") from refused
+    await taken_back.reopen(session, book, matching.matches)
     await _store(session, here, book, matching, transfers, actor=actor, now=now)
     for row in await _pending(session, book):
         await settle_if_complete(session, row, now=now)
@@ -74,7 +75,8 @@ async def open_targets(session: AsyncSession, here: City, book: str) -> list[Tar
         for leg in (await progress(session, row)).legs
         if leg.direction is Direction.IN and leg.open_minor > 0
     ]
-    return [*calls, *await _payments(session, book), *await booked(session, here, book)]
+    back = await taken_back.targets(session, book)
+    return [*calls, *await _payments(session, book), *await booked(session, here, book), *back]
 
 
 async def _pending(session: AsyncSession, book: str) -> list[BookRow]:
@@ -144,21 +146,24 @@ async def _transfers(
                 made[found.entry.reference, place] = settling(
                     pending, Phase.POST, id=f"{pending.id}:paid", business_day=found.entry.booked_on
                 )
-            elif part.target.kind is TargetKind.CALL:
-                made[found.entry.reference, place] = _paid_in(here, book, account, found, place, part)
+            elif part.target.kind is not TargetKind.BOOKED:
+                made[found.entry.reference, place] = _moved(here, book, account, found, place, part)
     return made
 
 
-def _paid_in(here: City, book: str, account: str, found: Match, place: int, part: Part) -> Transfer:
-    """Named after the bank's own reference, so that it can be posted once only."""
-    credit = here.settlement_account(part.target.participant, book)
-    assert credit is not None
+def _moved(here: City, book: str, account: str, found: Match, place: int, part: Part) -> Transfer:
+    """What came in, or back, is the participant's; what is taken back was. Named after the bank's own reference, so that it
+    can be posted once only."""
+    own = here.settlement_account(part.target.participant, book)
+    assert own is not None
+    bank = here.bank_accounts[book].ledger
+    debit, credit = (bank, own) if part.amount_minor > 0 else (own, bank)
     return Transfer(
         id=f"bank:{account}:{found.entry.reference}:{place}",
         book=book,
-        debit=here.bank_accounts[book].ledger,
+        debit=debit,
         credit=credit,
-        amount=Amount(part.amount_minor),
+        amount=Amount(abs(part.amount_minor)),
         purpose=Purpose.SETTLEMENT,
         business_day=found.entry.booked_on,
         reference=part.target.id,
@@ -180,7 +185,7 @@ async def _store(
             "account": here.bank_accounts[book].account.number,
             "reference": found.entry.reference,
             "number": place,
-            "kind": part.target.kind,
+            "kind": taken_back.OF.get(part.target.kind, part.target.kind),
             "target": part.target.id,
             "book": book,
             "amount_minor": part.amount_minor,

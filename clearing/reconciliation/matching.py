@@ -17,6 +17,8 @@ class TargetKind(StrEnum):
     CALL = "call"  # a participant owes it
     PAYMENT = "payment"  # a released payment
     BOOKED = "booked"  # the ledger has it already: prefunding, contributions
+    CALL_BACK = "call_back"  # the bank takes back what it had shown as paid on a call
+    PAYMENT_BACK = "payment_back"  # a payment that the bank had shown comes back
 
 
 @unique
@@ -24,6 +26,7 @@ class MatchRule(StrEnum):
     """In order of precedence."""
 
     END_TO_END = "end_to_end"  # each part of the entry names a payment, with its amount
+    RETURNED = "returned"  # names a payment that the bank had shown, with its amount, the other way
     BATCH = "batch"  # one sum for a whole payment file
     CALL_REFERENCE = "call_reference"  # the remittance names calls; not more than they ask for
     ACCOUNT_AND_AMOUNT = "account_and_amount"  # from the account of the participant, exactly one call
@@ -84,15 +87,22 @@ def match(entries: Iterable[Entry], targets: Iterable[Target]) -> Matching:
 
 
 def by_hand(entry: Entry, chosen: Iterable[Target]) -> Match | None:
-    """What people chose, filled in their order; None unless it takes up the entry to the fen."""
+    """What people chose, filled in their order; None unless it takes up the entry to the fen. Only a call takes a part of what
+    is open: a payment is executed whole, and what is booked is shown whole."""
+    chosen = list(chosen)
+    if len({(target.kind, target.id) for target in chosen}) < len(chosen):
+        return None
     sign, left, parts = (1 if entry.amount_minor > 0 else -1), abs(entry.amount_minor), []
     for target in chosen:
         taken = min(left, target.open_minor * sign)
-        if taken <= 0:
+        if taken <= 0 or (taken != abs(target.open_minor) and target.kind not in _IN_PARTS):
             return None
         parts.append(Part(target=target, amount_minor=taken * sign))
         left -= taken
     return Match(entry, MatchRule.BY_HAND, tuple(parts)) if not left else None
+
+
+_IN_PARTS = frozenset({TargetKind.CALL, TargetKind.CALL_BACK})
 
 
 def _reduced(target: Target, open_minor: int) -> Target:
@@ -117,7 +127,15 @@ def _first(entry: Entry, targets: Sequence[Target]) -> Match | None:
 
 
 def _end_to_end(entry: Entry, targets: Sequence[Target]) -> list[Part]:
-    payments = {target.id: target for target in targets if target.kind is TargetKind.PAYMENT}
+    return _named_payments(entry, targets, TargetKind.PAYMENT)
+
+
+def _returned(entry: Entry, targets: Sequence[Target]) -> list[Part]:
+    return _named_payments(entry, targets, TargetKind.PAYMENT_BACK)
+
+
+def _named_payments(entry: Entry, targets: Sequence[Target], kind: TargetKind) -> list[Part]:
+    payments = {target.id: target for target in targets if target.kind is kind}
     parts = []
     for detail in entry.details:
         target = payments.pop(detail.end_to_end_id, None)
@@ -182,6 +200,7 @@ def _names(entry: Entry) -> list[str]:
 
 _RULES: Mapping[MatchRule, Callable[[Entry, Sequence[Target]], list[Part]]] = {
     MatchRule.END_TO_END: _end_to_end,
+    MatchRule.RETURNED: _returned,
     MatchRule.BATCH: _batch,
     MatchRule.CALL_REFERENCE: _call_reference,
     MatchRule.ACCOUNT_AND_AMOUNT: _account_and_amount,

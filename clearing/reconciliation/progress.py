@@ -130,9 +130,12 @@ async def progress(session: AsyncSession, row: BookRow) -> BookProgress:
 
 
 async def not_failed(session: AsyncSession, payments: Sequence[PaymentRow]) -> list[PaymentRow]:
-    """Without those that two persons have given up."""
-    failures = await queries.failures(session, [payment.id for payment in payments])
-    given_up = {name for name, row in failures.items() if row.approved_by is not None}
+    """Without those that two persons have given up, and those that came back."""
+    names = [payment.id for payment in payments]
+    given_up = {name for name, row in (await queries.failures(session, names)).items() if row.approved_by is not None}
+    given_up |= {
+        name for name, paid in (await queries.allocated(session, TargetKind.PAYMENT, names)).items() if not paid
+    }
     return [payment for payment in payments if payment.id not in given_up]
 
 

@@ -43,6 +43,7 @@ STATES: dict[str, tuple[str, str, str]] = {
 }
 RULES: dict[str, tuple[str, str]] = {
     MatchRule.END_TO_END: ("端到端标识", "end-to-end id"),
+    MatchRule.RETURNED: ("付款退回", "payment returned"),
     MatchRule.BATCH: ("整批付款", "whole payment file"),
     MatchRule.CALL_REFERENCE: ("附言中的缴款号", "call named in the remittance"),
     MatchRule.ACCOUNT_AND_AMOUNT: ("对方账号与金额", "account and amount"),
@@ -62,6 +63,8 @@ KINDS: dict[str, tuple[str, str]] = {
     TargetKind.CALL: ("缴款通知", "pay-in call"),
     TargetKind.PAYMENT: ("付款", "payment"),
     TargetKind.BOOKED: ("已记账", "booked"),
+    TargetKind.CALL_BACK: ("冲回缴款", "pay-in taken back"),
+    TargetKind.PAYMENT_BACK: ("退回付款", "payment that came back"),
 }
 
 

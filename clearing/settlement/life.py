@@ -26,6 +26,7 @@ class BookEvent(StrEnum):
     PROPOSE_ABORT = "propose_abort"
     WITHDRAW_ABORT = "withdraw_abort"
     ABORT = "abort"
+    TAKEN_BACK = "taken_back"  # by the bank: a payment came back, or a pay-in was reversed
 
 
 LIFE: Mapping[tuple[BookState, BookEvent], BookState] = {
@@ -34,6 +35,11 @@ LIFE: Mapping[tuple[BookState, BookEvent], BookState] = {
     (BookState.PENDING, BookEvent.PROPOSE_ABORT): BookState.ABORTING,
     (BookState.ABORTING, BookEvent.WITHDRAW_ABORT): BookState.PENDING,
     (BookState.ABORTING, BookEvent.ABORT): BookState.ABORTED,
+    (BookState.PENDING, BookEvent.TAKEN_BACK): BookState.PENDING,
+    (BookState.SETTLED, BookEvent.TAKEN_BACK): BookState.PENDING,
+    (BookState.ABORTING, BookEvent.TAKEN_BACK): BookState.ABORTING,
+    # What it left unpaid is more than it was, and goes into the next settlement.
+    (BookState.ABORTED, BookEvent.TAKEN_BACK): BookState.ABORTED,
 }
 
 

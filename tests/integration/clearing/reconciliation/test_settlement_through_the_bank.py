@@ -18,9 +18,10 @@ from clearing.participants.service import city, publish_city
 from clearing.reconciliation.views import at_banks
 from rulebook.calendar import calendar_named
 from rulebook.money import Amount
-from simulator.city.bank import Form
+from simulator.city.bank import Booking, Form
 
 NOW = datetime.fromisoformat("2026-09-15T22:00:00+08:00")
+AT_BUS_A = BankAccount(number="9558800200000000011", bank_code="102100099996", name="公交甲公司")
 DAY1, DAY2, DAY3 = date(2026, 9, 16), date(2026, 9, 17), date(2026, 9, 18)
 
 
@@ -144,6 +145,58 @@ async def _content(office: Any, file: str) -> bytes:
 
 async def _total(office: Any) -> int:
     return sum(file["total_minor"] for file in (await office.state())["files"])
+
+
+async def _settled(closed: Any) -> str:
+    """The whole window; the id of the payment to bus-a."""
+    await closed.post("/settlement/1/transit/start")
+    await _settle(closed)
+    file = await closed.pay_out(day=DAY2)
+    await closed.say(closed.bank.statement("transit", DAY2))
+    await closed.post("/bank/transit/matching")
+    assert (await closed.state())["state"] == "settled"
+    return f"{file['id']}-1"
+
+
+async def test_a_payment_that_comes_back_is_owed_again_and_ordered_anew(closed: Any) -> None:
+    """The bank had shown it, and sends it back the day after: what was settled is not."""
+    payment = await _settled(closed)
+    account = AT_BUS_A
+    closed.bank.book("transit", Booking(66_667, DAY3, "", ((payment, 66_667, account, ""),)))
+    await closed.say(closed.bank.statement("transit", DAY3))
+    (matched,) = (await closed.post("/bank/transit/matching"))["matched"]
+    assert (matched["rule"], matched["target"]) == ("returned", payment)
+    state = await closed.state()
+    assert (state["state"], _open(state)["out", "bus-a"], state["cover_minor"]) == ("pending", 66_667, 66_667)
+    assert (await _balances(closed))["operator-payable:bus-a"] == 66_667
+    day4 = date(2026, 9, 19)
+    again = await closed.pay_out(day=day4)
+    assert again["total_minor"] == 66_667
+    await closed.say(closed.bank.statement("transit", day4))
+    await closed.post("/bank/transit/matching")
+    assert (await closed.state())["state"] == "settled"
+    assert (await _balances(closed))["operator-payable:bus-a"] == 0
+
+
+async def test_a_pay_in_the_bank_reverses_is_called_again_once_two_persons_say_so(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    await _settle(closed)
+    closed.bank.book("transit", Booking(-100_001, DAY2, "", ()))
+    await closed.say(closed.bank.statement("transit", DAY2))
+    (left,) = (await closed.post("/bank/transit/matching"))["unmatched"]
+    call = next(leg["call"] for leg in (await closed.state())["legs"] if leg["call"])
+    assert "冲回缴款" in (await closed.first.get("/bank/transit/matching")).text
+    data = {"reference": left, "target": f"call_back:{call}"}
+    assert (await closed.first.post("/bank/transit/by-hand", data=data)).status_code == 204
+    assert (await closed.second.post("/bank/transit/by-hand-approval", data=data)).status_code == 200
+    state = await closed.state()
+    assert (_open(state)["in", "concession-fund"], state["cover_minor"]) == (100_001, 50_000)
+    assert (await _balances(closed))["subsidy-receivable:concession-fund"] == 100_001
+    await closed.pay_in("concession-fund", 100_001, call=call, day=DAY3)
+    await closed.say(closed.bank.statement("transit", DAY3))
+    await closed.post("/bank/transit/matching")
+    assert (await closed.state())["cover_minor"] == 150_001
+    await _balances(closed)
 
 
 async def test_two_people_for_a_payment_file_and_no_file_before_the_release(closed: Any) -> None:
@@ -412,7 +465,7 @@ async def test_contributions_the_ledger_has_booked_are_recognised_not_posted_aga
     (row,) = (await office.post("/bank/medical:employee-fund/matching"))["matched"]
     assert (row["rule"], row["kind"]) == ("booked_sum", "booked")
     async with office.house.database.reading() as session:
-        (account,) = [a for a in await at_banks(session, await city(session)) if a.book != "transit"]
+        (account,) = [a for a in await at_banks(session, await city(session)) if a.book == "medical:employee-fund"]
     assert (account.bank_minor, account.ledger_minor, account.unexplained_minor) == (200_060_000, 200_060_000, 0)
 
 

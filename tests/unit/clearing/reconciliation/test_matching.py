@@ -36,7 +36,15 @@ def booked(id_: str, minor: int) -> Target:
 
 
 C1, C2, P1, P2 = call("C1", 100), call("C2", 250), payment("P1-1", 70), payment("P1-2", 30)
+T1, C1_BACK = booked("t1", 9), Target(kind=TargetKind.CALL_BACK, id="C1", participant="fund", open_minor=-100)
+P1_BACK = Target(kind=TargetKind.PAYMENT_BACK, id="P1-1", participant="bus-a", open_minor=70)
 CASES = {
+    "a payment that comes back": (
+        entry(70, detail(end_to_end_id="P1-1")),
+        [C1, C1_BACK, P1_BACK],
+        MatchRule.RETURNED,
+        {"P1-1": 70},
+    ),
     "one payment": (entry(-70, detail(end_to_end_id="P1-1")), [P1, P2], MatchRule.END_TO_END, {"P1-1": -70}),
     "an entry of two payments": (
         entry(-100, detail(end_to_end_id="P1-1", amount=70), detail(end_to_end_id="P1-2", amount=30)),
@@ -157,6 +165,12 @@ def test_matching_is_whole_never_too_much_and_the_same_in_any_order(every: list[
         (100, [C1, C2], None),
         (100, [P1], None),
         (100, [], None),
+        (150, [C1, C1], None),
+        (-50, [P1], None),
+        (5, [T1], None),
+        (-60, [C1_BACK], [-60]),
+        (70, [P1_BACK], [70]),
+        (60, [P1_BACK], None),
     ],
 )
 def test_what_people_choose_must_take_up_the_entry(minor: int, chosen: list[Target], parts: list[int] | None) -> None:
