@@ -95,7 +95,7 @@ class CaseEvent(StrEnum):
     ESCALATE = "escalate"  # the deadline has passed without an end
 
 
-_LIFE: Mapping[tuple[CaseState, CaseEvent], CaseState] = {
+LIFE: Mapping[tuple[CaseState, CaseEvent], CaseState] = {
     (CaseState.OPEN, CaseEvent.ANSWER): CaseState.OPEN,
     (CaseState.OPEN, CaseEvent.PROPOSE): CaseState.PROPOSED,
     # What is proposed has an end in sight: it waits for a second person, not for the owner.
@@ -107,21 +107,8 @@ _LIFE: Mapping[tuple[CaseState, CaseEvent], CaseState] = {
 }
 
 
-class ImpossibleCaseEvent(Exception):
-    """The case's state does not allow it; nothing was changed."""
-
-
 class NotSuchAnEnd(Exception):
     """A case of this kind does not end like that."""
-
-
-def next_state(state: CaseState, event: CaseEvent) -> CaseState:
-    """Raises ``ImpossibleCaseEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleCaseEvent(f"the case is {state}; for {event} it must be {allowed}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.cases.rules import (
+    LIFE,
     CaseEvent,
     CaseKind,
     CaseState,
-    ImpossibleCaseEvent,
     NotSuchAnEnd,
     Resolution,
     Subject,
@@ -22,7 +24,6 @@ from clearing.cases.rules import (
     deadline,
     escalated_deadline,
     escalates_to,
-    next_state,
     transfer_of,
 )
 from clearing.cases.tables import CaseRow, CaseStepRow
@@ -92,13 +93,7 @@ async def approve(session: AsyncSession, case: str, *, actor: str, now: datetime
         detail = f"window {frozen} is proposed; approve or withdraw it first"
         raise Refused(409, "A window is being closed", detail, reason="window_proposed")
     row, state = await _moved(session, case, CaseEvent.APPROVE)
-    if actor == row.proposed_by:
-        raise Refused(
-            409,
-            "A second person must approve / 须由另一人批准",
-            f"{actor} proposed how {case} ends; somebody else approves it",
-            reason="second_person_must_differ",
-        )
+    a_second_person(actor, first=row.proposed_by, what=f"case {case}")
     row.state, row.approved_by, row.closed_at = state, actor, now
     await _post(session, row, now=now)
     await _step(session, case, CaseEvent.APPROVE, actor=actor, now=now, resolution=Resolution(row.resolution))
@@ -116,7 +111,7 @@ async def escalate_overdue(
         keeper = escalates_to(row.owner, keeper=keepers[row.book], deadline=row.deadline, today=today)
         if not keeper:
             continue
-        row.state = next_state(CaseState(row.state), CaseEvent.ESCALATE)
+        row.state = _next(row, CaseEvent.ESCALATE)
         note = f"{row.owner} {row.deadline} → {keeper}"
         row.escalated_to, row.deadline = keeper, escalated_deadline(CaseKind(row.kind), today, calendar)
         await _step(session, row.id, CaseEvent.ESCALATE, actor=actor, now=now, note=note)
@@ -140,7 +135,7 @@ async def close_vanished(
         open_ = open_.where(CaseRow.book == book)
     gone = [row for row in await session.scalars(open_.order_by(CaseRow.id)) if row.id not in still_there]
     for row in gone:
-        row.state = next_state(CaseState(row.state), CaseEvent.VANISH)
+        row.state = _next(row, CaseEvent.VANISH)
         row.resolution, row.proposed_by, row.closed_at = "", None, now
         await _step(session, row.id, CaseEvent.VANISH, actor=actor, now=now)
     return [row.id for row in gone]
@@ -177,10 +172,12 @@ async def _moved(session: AsyncSession, case: str, event: CaseEvent) -> tuple[Ca
     row = await session.get(CaseRow, case, with_for_update=True, populate_existing=True)
     if row is None:
         raise Refused(404, "There is no such case", f"case is {case}", reason="case_unknown")
-    try:
-        return row, next_state(CaseState(row.state), event)
-    except ImpossibleCaseEvent as error:
-        raise Refused(409, "The case is not in that state", str(error), reason=f"case_{row.state}") from error
+    return row, _next(row, event)
+
+
+def _next(row: CaseRow, event: CaseEvent) -> CaseState:
+    """Raises ``Refused``."""
+    return step(LIFE, f"case {row.id}", CaseState(row.state), event, reason=f"case_{row.state}")
 
 
 async def _rows(session: AsyncSession, ids: Iterable[str]) -> Sequence[CaseRow]:
