@@ -74,24 +74,11 @@ class AdjustmentEvent(StrEnum):
     WITHDRAW = "withdraw"
 
 
-_LIFE: Mapping[tuple[AdjustmentState, AdjustmentEvent], AdjustmentState] = {
+LIFE: Mapping[tuple[AdjustmentState, AdjustmentEvent], AdjustmentState] = {
     (AdjustmentState.PROPOSED, AdjustmentEvent.APPROVE): AdjustmentState.POSTED,
     (AdjustmentState.PROPOSED, AdjustmentEvent.REFUSE): AdjustmentState.REFUSED,
     (AdjustmentState.PROPOSED, AdjustmentEvent.WITHDRAW): AdjustmentState.WITHDRAWN,
 }
-
-
-class ImpossibleAdjustmentEvent(Exception):
-    """The adjustment's state does not allow it; nothing was changed."""
-
-
-def next_state(state: AdjustmentState, event: AdjustmentEvent) -> AdjustmentState:
-    """Raises ``ImpossibleAdjustmentEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleAdjustmentEvent(f"the adjustment is {state}; for {event} it must be {allowed}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

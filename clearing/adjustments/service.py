@@ -8,18 +8,19 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.adjustments.queries import adjustment_of, fault_of_corrected, taken_back_by
 from clearing.adjustments.rules import (
+    LIFE,
     Adjustment,
     AdjustmentEvent,
     AdjustmentState,
     Corrects,
     Fault,
-    ImpossibleAdjustmentEvent,
     Reason,
     adjustment_id,
     form_faults,
-    next_state,
 )
 from clearing.adjustments.tables import AdjustmentRow
 from clearing.ledger.service import TransfersRefused, post
@@ -90,7 +91,7 @@ async def approve(session: AsyncSession, adjustment: str, *, actor: str, now: da
     if row.state == AdjustmentState.POSTED and row.decided_by == actor:
         return row
     state = _moved(row, AdjustmentEvent.APPROVE)
-    _second(row, actor)
+    a_second_person(actor, first=row.proposed_by, what=adjustment)
     business_day = (await city(session)).rules().calendar.business_day(now)
     try:
         await post(session, [adjustment_of(row).transfer(business_day)], now=now)
@@ -104,7 +105,7 @@ async def refuse(session: AsyncSession, adjustment: str, note: str, *, actor: st
     """The second person does not agree. Raises ``Refused``."""
     row = await existing(session, adjustment, lock=True)
     state = _moved(row, AdjustmentEvent.REFUSE)
-    _second(row, actor)
+    a_second_person(actor, first=row.proposed_by, what=adjustment)
     return await _decided(session, row, state, actor=actor, now=now, note=_said(note))
 
 
@@ -173,17 +174,7 @@ async def _put_down(session: AsyncSession, wanted: Adjustment, *, actor: str, no
 
 def _moved(row: AdjustmentRow, event: AdjustmentEvent) -> AdjustmentState:
     """Raises ``Refused``."""
-    try:
-        return next_state(AdjustmentState(row.state), event)
-    except ImpossibleAdjustmentEvent as error:
-        raise Refused(409, "It is not in that state", str(error), reason=f"adjustment_{row.state}") from error
-
-
-def _second(row: AdjustmentRow, actor: str) -> None:
-    """Raises ``Refused``."""
-    if actor == row.proposed_by:
-        detail = f"{actor} proposed {row.id}; somebody else decides about it"
-        raise Refused(409, "A second person must decide / 须由另一人复核", detail, reason="second_person_must_differ")
+    return step(LIFE, row.id, AdjustmentState(row.state), event, reason=f"adjustment_{row.state}")
 
 
 async def _decided(

@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.devices.life import DeviceState
 from clearing.devices.parameter_keys import KeyMissing, ParameterKeys
 from clearing.devices.tables import DeviceHealthRow, DeviceRow, ParameterKeyRow
@@ -37,7 +39,7 @@ class KeyEvent(StrEnum):
     RETIRE = "retire"
 
 
-_LIFE: Mapping[tuple[KeyState, KeyEvent], KeyState] = {
+LIFE: Mapping[tuple[KeyState, KeyEvent], KeyState] = {
     (KeyState.PROPOSED, KeyEvent.APPROVE): KeyState.ANNOUNCED,
     (KeyState.PROPOSED, KeyEvent.WITHDRAW): KeyState.WITHDRAWN,
     (KeyState.ANNOUNCED, KeyEvent.SIGN): KeyState.SIGNING,
@@ -101,9 +103,7 @@ async def approve(session: AsyncSession, number: int, *, actor: str, now: dateti
     """The second person: from now on every statement announces it. Raises ``Refused``."""
     row = await _locked(session, number)
     state = _next(row, KeyEvent.APPROVE)
-    if actor == row.proposed_by:
-        detail = f"{actor} made key {number}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.proposed_by, what=f"key {number}")
     row.state, row.approved_by, row.since = state, actor, now
     await session.flush()
     return row
@@ -156,12 +156,8 @@ async def _locked(session: AsyncSession, number: int) -> ParameterKeyRow:
 
 
 def _next(row: ParameterKeyRow, event: KeyEvent) -> KeyState:
-    state = _LIFE.get((KeyState(row.state), event))
-    if state is None:
-        raise Refused(
-            409, "The key is not in that state", f"key {row.number} is {row.state}", reason=f"key_{row.state}"
-        )
-    return state
+    """Raises ``Refused``."""
+    return step(LIFE, f"key {row.number}", KeyState(row.state), event, reason=f"key_{row.state}")
 
 
 def _key(row: ParameterKeyRow) -> ParameterKey:

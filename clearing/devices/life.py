@@ -26,7 +26,7 @@ class DeviceEvent(StrEnum):
     DECOMMISSION = "decommission"
 
 
-_LIFE: Mapping[tuple[DeviceState, DeviceEvent], DeviceState] = {
+LIFE: Mapping[tuple[DeviceState, DeviceEvent], DeviceState] = {
     (DeviceState.INVITED, DeviceEvent.INVITE): DeviceState.INVITED,
     (DeviceState.INVITED, DeviceEvent.ENROL): DeviceState.ENROLLED,
     (DeviceState.INVITED, DeviceEvent.DECOMMISSION): DeviceState.DECOMMISSIONED,
@@ -44,22 +44,9 @@ TWO_PERSONS = frozenset({DeviceEvent.RETURN, DeviceEvent.DECOMMISSION})
 """Events that one person proposes and another one approves."""
 
 
-class ImpossibleDeviceEvent(Exception):
-    """The device's state does not allow it; nothing was changed."""
-
-
-def next_state(state: DeviceState, event: DeviceEvent) -> DeviceState:
-    """Raises ``ImpossibleDeviceEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleDeviceEvent(f"the device is {state}; for {event} it must be {allowed}") from None
-
-
 def possible(state: DeviceState) -> tuple[DeviceEvent, ...]:
     """What can happen to a device in ``state``, in order of the enum."""
-    return tuple(event for event in DeviceEvent if (state, event) in _LIFE)
+    return tuple(event for event in DeviceEvent if (state, event) in LIFE)
 
 
 @dataclass(frozen=True, slots=True)

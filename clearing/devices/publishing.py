@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.devices.releases import LIFE, Release, ReleaseEvent, ReleaseState, faults_of_release
 from clearing.devices.tables import TariffReleaseRow
 from clearing.participants.service import publish_tariff
@@ -65,9 +67,7 @@ async def approve(session: AsyncSession, version: int, *, actor: str, now: datet
     await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     row = await _locked(session, version)
     state = _next(row, ReleaseEvent.APPROVE)
-    if actor == row.proposed_by:
-        detail = f"{actor} proposed version {version}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.proposed_by, what=f"tariff version {version}")
     assert row.effective_from is not None
     assert row.document is not None
     _refuse(faults_of_release(await releases(session), version, row.effective_from, now))
@@ -129,8 +129,5 @@ async def _locked(session: AsyncSession, version: int) -> TariffReleaseRow:
 
 
 def _next(row: TariffReleaseRow, event: ReleaseEvent) -> ReleaseState:
-    state = LIFE.get((ReleaseState(row.state), event))
-    if state is None:
-        detail = f"version {row.version} is {row.state}"
-        raise Refused(409, "The tariff is not in that state", detail, reason=f"release_{row.state}")
-    return state
+    """Raises ``Refused``."""
+    return step(LIFE, f"tariff version {row.version}", ReleaseState(row.state), event, reason=f"release_{row.state}")

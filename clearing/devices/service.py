@@ -9,9 +9,11 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.devices.fleet import begin_anew
 from clearing.devices.key_change import keys_in_force
-from clearing.devices.life import TWO_PERSONS, DeviceEvent, DeviceState, ImpossibleDeviceEvent, next_state, possible
+from clearing.devices.life import LIFE, TWO_PERSONS, DeviceEvent, DeviceState, possible
 from clearing.devices.rules import (
     EXPLANATIONS,
     OPERATED_BY,
@@ -54,7 +56,7 @@ async def enrol(session: AsyncSession, enrolment: DeviceEnrolment, *, now: datet
     assert row is not None
     if row.state != DeviceState.ENROLLED:
         await _end_absence(session, row, now)
-        row.state = next_state(DeviceState(row.state), DeviceEvent.ENROL)
+        row.state = _next(row, DeviceEvent.ENROL)
         row.public_key = enrolment.public_key
         row.sam_serial = enrolment.sam_serial
         row.terminal_number = enrolment.terminal_number
@@ -119,9 +121,7 @@ async def approve(session: AsyncSession, device: str, *, actor: str, now: dateti
     """The second person. A device that is found gets a new code, to be enrolled by a new key; one that has ended gets
     nothing. Raises ``Refused``."""
     row = await _proposed(session, device)
-    if actor == row.proposed_by:
-        detail = f"{actor} proposed to {row.proposed_event} {device}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.proposed_by, what=f"to {row.proposed_event} {device}")
     event = DeviceEvent(row.proposed_event)
     row.state = _next(row, event)
     row.proposed_event, row.proposed_by = "", None
@@ -184,10 +184,8 @@ async def _proposed(session: AsyncSession, device: str) -> DeviceRow:
 
 
 def _next(row: DeviceRow, event: DeviceEvent) -> DeviceState:
-    try:
-        return next_state(DeviceState(row.state), event)
-    except ImpossibleDeviceEvent as error:
-        raise Refused(409, "The device is not in that state", str(error), reason=f"device_{row.state}") from error
+    """Raises ``Refused``."""
+    return step(LIFE, row.device, DeviceState(row.state), event, reason=f"device_{row.state}")
 
 
 def _invited(row: DeviceRow | None) -> Invited | None:

@@ -171,7 +171,7 @@ class PackageEvent(StrEnum):
     RULE = "rule"  # the last open transaction was ruled on
 
 
-_LIFE: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
+LIFE: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.MADE, PackageEvent.SEND): PackageState.SENT,
     (PackageState.SENT, PackageEvent.SEND): PackageState.SENT,
     (PackageState.SENT, PackageEvent.REMIND): PackageState.SENT,
@@ -179,19 +179,6 @@ _LIFE: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.SENT, PackageEvent.DISPUTE): PackageState.DISPUTED,
     (PackageState.DISPUTED, PackageEvent.RULE): PackageState.SETTLED,
 }
-
-
-class ImpossiblePackageEvent(Exception):
-    """The package's state does not allow it; nothing was changed."""
-
-
-def next_state(state: PackageState, event: PackageEvent) -> PackageState:
-    """Raises ``ImpossiblePackageEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossiblePackageEvent(f"the package is {state}; for {event} it must be {allowed}") from None
 
 
 @unique

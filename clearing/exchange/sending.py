@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
 from clearing.cases.queries import waiting
 from clearing.cases.rules import CaseKind
 from clearing.cases.service import close_vanished, open_cases
@@ -20,12 +21,11 @@ from clearing.exchange.packing import Claimed, Packed, content_of, pack
 from clearing.exchange.partners import Exchange, Partner
 from clearing.exchange.queries import Direction, adjusted
 from clearing.exchange.rules import (
-    ImpossiblePackageEvent,
+    LIFE,
     ItemState,
     PackageEvent,
     PackageState,
     faults_of_answer,
-    next_state,
     state_of_item,
 )
 from clearing.exchange.signing import delivery
@@ -241,10 +241,7 @@ async def _sent_package(session: AsyncSession, row: PackageRow) -> Package:
 
 def _next(row: PackageRow, event: PackageEvent) -> PackageState:
     """Raises ``Refused``."""
-    try:
-        return next_state(PackageState(row.state), event)
-    except ImpossiblePackageEvent as error:
-        raise Refused(409, "The package is not in that state", str(error), reason=f"package_{row.state}") from error
+    return step(LIFE, f"package {row.number}", PackageState(row.state), event, reason=f"package_{row.state}")
 
 
 async def _post(session: AsyncSession, transfers: Sequence[Transfer], *, now: datetime) -> None:

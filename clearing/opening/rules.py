@@ -42,23 +42,11 @@ class OpeningEvent(StrEnum):
     WITHDRAW = "withdraw"
 
 
-_LIFE: Mapping[tuple[OpeningState, OpeningEvent], OpeningState] = {
+LIFE: Mapping[tuple[OpeningState, OpeningEvent], OpeningState] = {
     (OpeningState.PROPOSED, OpeningEvent.APPROVE): OpeningState.POSTED,
     (OpeningState.PROPOSED, OpeningEvent.REFUSE): OpeningState.REFUSED,
     (OpeningState.PROPOSED, OpeningEvent.WITHDRAW): OpeningState.WITHDRAWN,
 }
-
-
-class ImpossibleOpeningEvent(Exception):
-    """The opening's state does not allow it; nothing was changed."""
-
-
-def next_state(state: OpeningState, event: OpeningEvent) -> OpeningState:
-    """Raises ``ImpossibleOpeningEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        raise ImpossibleOpeningEvent(f"the opening is {state}; only a proposed one can be decided about") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.files import Files
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import NOTHING_MOVED
@@ -19,13 +21,12 @@ from clearing.ledger.service import TransfersRefused, post
 from clearing.opening.cards import opening_counters
 from clearing.opening.counters import counter_rows, write_counters
 from clearing.opening.rules import (
+    LIFE,
     Control,
-    ImpossibleOpeningEvent,
     Opening,
     OpeningEvent,
     OpeningFaulty,
     OpeningState,
-    next_state,
     read_opening,
 )
 from clearing.opening.tables import OpeningRow
@@ -78,7 +79,7 @@ async def approve(session: AsyncSession, files: Files, number: str, *, actor: st
     if row.state == OpeningState.POSTED and row.decided_by == actor:
         return row
     state = _moved(row, OpeningEvent.APPROVE)
-    _second(row, actor)
+    a_second_person(actor, first=row.proposed_by, what=f"opening {number}")
     card_file, account_file = await asyncio.to_thread(
         lambda: (files.raw.read(row.card_file), files.raw.read(row.account_file))
     )
@@ -102,7 +103,7 @@ async def refuse(session: AsyncSession, number: str, note: str, *, actor: str, n
     """The second person does not agree. Raises ``Refused``."""
     row = await existing(session, number, lock=True)
     state = _moved(row, OpeningEvent.REFUSE)
-    _second(row, actor)
+    a_second_person(actor, first=row.proposed_by, what=f"opening {number}")
     return await _decided(session, row, state, actor=actor, now=now, note=_reason(note))
 
 
@@ -185,17 +186,7 @@ async def _none_waits(session: AsyncSession) -> None:
 
 def _moved(row: OpeningRow, event: OpeningEvent) -> OpeningState:
     """Raises ``Refused``."""
-    try:
-        return next_state(OpeningState(row.state), event)
-    except ImpossibleOpeningEvent as error:
-        raise Refused(409, "It is not in that state", str(error), reason=f"opening_{row.state}") from error
-
-
-def _second(row: OpeningRow, actor: str) -> None:
-    """Raises ``Refused``."""
-    if actor == row.proposed_by:
-        detail = f"{actor} proposed {row.number}; somebody else decides about it"
-        raise Refused(409, "A second person must decide / 须由另一人复核", detail, reason="second_person_must_differ")
+    return step(LIFE, f"opening {row.number}", OpeningState(row.state), event, reason=f"opening_{row.state}")
 
 
 async def _decided(

@@ -110,22 +110,10 @@ class DocumentEvent(StrEnum):
     WITHDRAW = "withdraw"
 
 
-class ImpossibleDocumentEvent(Exception):
-    """The document's state does not allow it; nothing was changed."""
-
-
-_LIFE: Mapping[tuple[DocumentState, DocumentEvent], DocumentState] = {
+LIFE: Mapping[tuple[DocumentState, DocumentEvent], DocumentState] = {
     (DocumentState.PROPOSED, DocumentEvent.APPROVE): DocumentState.APPROVED,
     (DocumentState.PROPOSED, DocumentEvent.WITHDRAW): DocumentState.WITHDRAWN,
 }
-
-
-def next_state(state: DocumentState, event: DocumentEvent) -> DocumentState:
-    """Raises ``ImpossibleDocumentEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        raise ImpossibleDocumentEvent(f"the document is {state}; for {event} it must be proposed") from None
 
 
 def demonstration_documents(*, its_network: bool = True) -> dict[DocumentKind, Mapping[str, Any]]:

@@ -10,18 +10,19 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.apportionment.agreement import Agreements
 from clearing.participants.city_document import CityDocument
 from clearing.participants.contracts import Contracts
 from clearing.participants.documents import (
     KINDS,
+    LIFE,
     DocumentEvent,
     DocumentKind,
     DocumentState,
-    ImpossibleDocumentEvent,
     Surroundings,
     checked,
-    next_state,
 )
 from clearing.participants.effective import MalformedDocument
 from clearing.participants.service import city, newest_tariff, publish_city
@@ -116,13 +117,7 @@ async def approve(session: AsyncSession, kind: DocumentKind, version: int, *, ac
     """The second person: it is in force. Checked anew on what has come into force, and on the day it is by now. Raises
     ``Refused``."""
     row, state = await _moved(session, kind, version, DocumentEvent.APPROVE)
-    if actor == row.proposed_by:
-        raise Refused(
-            409,
-            "A second person must approve / 须由另一人批准",
-            f"{actor} put up {kind} version {version}; somebody else approves it",
-            reason="second_person_must_differ",
-        )
+    a_second_person(actor, first=row.proposed_by, what=f"{kind} version {version}")
     await _checked(session, kind, row.document, now=now)
     newest = await in_force(session, kind)
     if newest is not None and newest.version > version:
@@ -177,7 +172,5 @@ async def _moved(
     locked = select(DocumentRow).where(DocumentRow.kind == kind).order_by(DocumentRow.version).with_for_update()
     await session.execute(locked.execution_options(populate_existing=True))
     row = await existing(session, kind, version)
-    try:
-        return row, next_state(DocumentState(row.state), event)
-    except ImpossibleDocumentEvent as error:
-        raise Refused(409, "The document is not in that state", str(error), reason=f"document_{row.state}") from error
+    state = step(LIFE, f"{kind} version {version}", DocumentState(row.state), event, reason=f"document_{row.state}")
+    return row, state

@@ -32,7 +32,7 @@ class RestatementEvent(StrEnum):
     WITHDRAW = "withdraw"
 
 
-_LIFE: Mapping[tuple[RestatementState, RestatementEvent], RestatementState] = {
+LIFE: Mapping[tuple[RestatementState, RestatementEvent], RestatementState] = {
     (RestatementState.PROPOSED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
     (RestatementState.COMPUTED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
     (RestatementState.COMPUTED, RestatementEvent.APPROVE): RestatementState.APPROVED,
@@ -40,16 +40,3 @@ _LIFE: Mapping[tuple[RestatementState, RestatementEvent], RestatementState] = {
     (RestatementState.PROPOSED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
     (RestatementState.COMPUTED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
 }
-
-
-class ImpossibleRestatementEvent(Exception):
-    """The restatement's state does not allow it; nothing was changed."""
-
-
-def next_state(state: RestatementState, event: RestatementEvent) -> RestatementState:
-    """Raises ``ImpossibleRestatementEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleRestatementEvent(f"the restatement is {state}; for {event} it must be {allowed}") from None

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.files import Files
 from clearing.ledger import queries as ledger
 from clearing.ledger.accounts import TRANSIT, Account, account
@@ -21,7 +23,7 @@ from clearing.ledger.service import TransfersRefused, open_accounts, post
 from clearing.participants.rules import Role
 from clearing.participants.service import city, laid_out, tariff_documents
 from clearing.restatement.entries import transfers
-from clearing.restatement.life import ImpossibleRestatementEvent, RestatementEvent, RestatementState, next_state
+from clearing.restatement.life import LIFE, RestatementEvent, RestatementState
 from clearing.restatement.outcome import Computed
 from clearing.restatement.queries import Gathered, bearers, gather, last_place
 from clearing.restatement.rules import OPERATOR, Kind
@@ -93,9 +95,7 @@ async def approve(session: AsyncSession, number: str, *, actor: str, now: dateti
     await session.execute(text("SELECT pg_advisory_xact_lock(727009)"))
     row = await existing(session, number, lock=True)
     state = _moved(row, RestatementEvent.APPROVE)
-    if actor == row.proposed_by:
-        detail = f"{actor} proposed restatement {number}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.proposed_by, what=f"restatement {number}")
     if (await gather(session, row)).digest != row.inputs:
         detail = f"records of the period, or another restatement, came since {number} was computed; compute it again"
         raise Refused(409, "The dry run is out of date", detail, reason="restatement_outdated")
@@ -236,7 +236,6 @@ def _of_holders(entries: Iterable[Transfer]) -> list[Account]:
 
 def _moved(row: RestatementRow, event: RestatementEvent) -> RestatementState:
     """Raises ``Refused``."""
-    try:
-        return next_state(RestatementState(row.state), event)
-    except ImpossibleRestatementEvent as error:
-        raise Refused(409, "It is not in that state", str(error), reason=f"restatement_{row.state}") from error
+    return step(
+        LIFE, f"restatement {row.number}", RestatementState(row.state), event, reason=f"restatement_{row.state}"
+    )

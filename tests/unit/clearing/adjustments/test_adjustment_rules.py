@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from backoffice.states import NotInThisState, step
 from clearing.adjustments.rules import (
     CORRECTED,
+    LIFE,
     REASONS,
     STATES,
     Adjustment,
     AdjustmentEvent,
     AdjustmentState,
     Corrects,
-    ImpossibleAdjustmentEvent,
     Reason,
     form_faults,
-    next_state,
 )
 from clearing.ledger.rules import Purpose, Transfer
 from rulebook.money import Amount
@@ -45,21 +45,12 @@ def adjustment(**fields: object) -> Adjustment:
     return Adjustment(**{**given_fields, **fields})  # type: ignore[arg-type]
 
 
-ENDS = {
-    AdjustmentEvent.APPROVE: AdjustmentState.POSTED,
-    AdjustmentEvent.REFUSE: AdjustmentState.REFUSED,
-    AdjustmentEvent.WITHDRAW: AdjustmentState.WITHDRAWN,
-}
-
-
-@pytest.mark.parametrize("state", AdjustmentState)
-@pytest.mark.parametrize("event", AdjustmentEvent)
-def test_only_what_is_proposed_ends_and_only_once(state: AdjustmentState, event: AdjustmentEvent) -> None:
-    if state is AdjustmentState.PROPOSED:
-        assert next_state(state, event) is ENDS[event]
-    else:
-        with pytest.raises(ImpossibleAdjustmentEvent, match=f"the adjustment is {state}"):
-            next_state(state, event)
+def test_only_what_is_proposed_ends_and_each_decision_has_its_end() -> None:
+    assert LIFE == {
+        (AdjustmentState.PROPOSED, AdjustmentEvent.APPROVE): AdjustmentState.POSTED,
+        (AdjustmentState.PROPOSED, AdjustmentEvent.REFUSE): AdjustmentState.REFUSED,
+        (AdjustmentState.PROPOSED, AdjustmentEvent.WITHDRAW): AdjustmentState.WITHDRAWN,
+    }
 
 
 def test_it_posts_one_entry_under_its_own_id() -> None:
@@ -133,8 +124,8 @@ class Desk(RuleBasedStateMachine):
     def attempt(self, event: AdjustmentEvent) -> None:
         before = self.state
         try:
-            self.state = next_state(self.state, event)
-        except ImpossibleAdjustmentEvent:
+            self.state = step(LIFE, "the adjustment", self.state, event)
+        except NotInThisState:
             assert before is not AdjustmentState.PROPOSED
         else:
             self.ends += 1

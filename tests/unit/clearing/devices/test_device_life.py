@@ -7,18 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clearing.devices.life import (
+    LIFE,
     TWO_PERSONS,
     Absence,
     DeviceEvent,
     DeviceState,
-    ImpossibleDeviceEvent,
     away,
-    next_state,
     possible,
 )
 
 # By hand, from the words: what may happen to a device, and what it is then.
-LIFE = """
+WORDS = """
 invited        invite       invited
 invited        enrol        enrolled
 invited        decommission decommissioned
@@ -32,20 +31,15 @@ returning      lose         lost
 returning      decommission decommissioned
 """
 ALLOWED = {
-    (DeviceState(a), DeviceEvent(b)): DeviceState(c) for a, b, c in (line.split() for line in LIFE.split("\n")[1:-1])
+    (DeviceState(a), DeviceEvent(b)): DeviceState(c) for a, b, c in (line.split() for line in WORDS.split("\n")[1:-1])
 }
 
 
 @pytest.mark.parametrize("state", DeviceState)
 @pytest.mark.parametrize("event", DeviceEvent)
 def test_every_pair_of_state_and_event(state: DeviceState, event: DeviceEvent) -> None:
-    if (state, event) in ALLOWED:
-        assert next_state(state, event) is ALLOWED[state, event]
-        assert event in possible(state)
-    else:
-        with pytest.raises(ImpossibleDeviceEvent, match=f"the device is {state}; for {event} it must be"):
-            next_state(state, event)
-        assert event not in possible(state)
+    assert LIFE.get((state, event)) is ALLOWED.get((state, event))
+    assert (event in possible(state)) is ((state, event) in ALLOWED)
 
 
 def test_the_end_is_the_end() -> None:

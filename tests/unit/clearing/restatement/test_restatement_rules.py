@@ -14,11 +14,10 @@ from clearing.day.fares import Fare
 from clearing.day.parquet import Written
 from clearing.day.posting import FareSet
 from clearing.restatement.life import (
+    LIFE,
     STATES,
-    ImpossibleRestatementEvent,
     RestatementEvent,
     RestatementState,
-    next_state,
 )
 from clearing.restatement.outcome import Computed, Total
 from clearing.restatement.rules import OPERATOR, Correction, Kind, Standing, as_cleared, changes, restated
@@ -108,24 +107,27 @@ def test_a_correction_ends_with_its_days() -> None:
         assert not COVERS.covers(FareSet(day, "bus-a", "B101"), 1)
 
 
-LIFE = {
-    (RestatementState.PROPOSED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
-    (RestatementState.COMPUTED, RestatementEvent.COMPUTE): RestatementState.COMPUTED,
-    (RestatementState.COMPUTED, RestatementEvent.APPROVE): RestatementState.APPROVED,
-    (RestatementState.APPROVED, RestatementEvent.FINISH): RestatementState.POSTED,
-    (RestatementState.PROPOSED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
-    (RestatementState.COMPUTED, RestatementEvent.WITHDRAW): RestatementState.WITHDRAWN,
-}
+def test_a_restatement_is_posted_only_after_a_second_person_agreed_to_its_dry_run() -> None:
+    def ways_to(wanted: RestatementState) -> list[tuple[RestatementState, RestatementEvent]]:
+        return [pair for pair, state in LIFE.items() if state is wanted]
+
+    assert ways_to(RestatementState.POSTED) == [(RestatementState.APPROVED, RestatementEvent.FINISH)]
+    assert ways_to(RestatementState.APPROVED) == [(RestatementState.COMPUTED, RestatementEvent.APPROVE)]
+    computed = [
+        (RestatementState.PROPOSED, RestatementEvent.COMPUTE),
+        (RestatementState.COMPUTED, RestatementEvent.COMPUTE),
+    ]
+    assert ways_to(RestatementState.COMPUTED) == computed
 
 
-@pytest.mark.parametrize("state", RestatementState)
-@pytest.mark.parametrize("event", RestatementEvent)
-def test_every_pair_is_in_the_table_or_refused(state: RestatementState, event: RestatementEvent) -> None:
-    if (state, event) in LIFE:
-        assert next_state(state, event) is LIFE[state, event]
-    else:
-        with pytest.raises(ImpossibleRestatementEvent, match=f"the restatement is {state}"):
-            next_state(state, event)
+def test_a_restatement_is_withdrawn_until_it_is_approved_and_then_it_has_ended() -> None:
+    withdrawing = {state: after for (state, event), after in LIFE.items() if event is RestatementEvent.WITHDRAW}
+    before_approval = (RestatementState.PROPOSED, RestatementState.COMPUTED)
+    assert withdrawing == dict.fromkeys(before_approval, RestatementState.WITHDRAWN)
+    assert set(RestatementState) - {state for state, _ in LIFE} == {RestatementState.POSTED, RestatementState.WITHDRAWN}
+
+
+def test_every_state_is_told_in_both_languages() -> None:
     assert set(STATES) == set(RestatementState)
 
 
