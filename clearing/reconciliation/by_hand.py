@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.two_people import a_second_person
 from clearing.participants.rules import City
 from clearing.participants.service import city
 from clearing.reconciliation import queries, standing
@@ -49,9 +50,7 @@ async def approve(session: AsyncSession, book: str, reference: str, *, actor: st
     """The second person: it is posted, and its case closed. Raises ``Refused``, also where what was chosen is paid now."""
     here = await _running(session, book)
     row = await _proposed(session, here, book, reference)
-    if actor == row.proposed_by:
-        detail = f"{actor} said what {reference} is; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.proposed_by, what=f"the match of {reference}")
     found = await _match(session, here, book, reference, row.targets)
     await book_matching(session, here, book, Matching((found,), ()), actor=actor, now=now)
     row.state, row.approved_by = APPROVED, actor

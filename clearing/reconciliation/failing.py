@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.two_people import a_second_person
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Phase, settling
 from clearing.ledger.service import post
@@ -39,9 +40,7 @@ async def approve(session: AsyncSession, payment: str, *, actor: str, now: datet
     if failure is None or failure.approved_by is not None:
         detail = f"payment {payment}: there is no failure to approve"
         raise Refused(409, "Nothing is proposed", detail, reason="failure_unknown")
-    if actor == failure.proposed_by:
-        detail = f"{actor} proposed to give {payment} up; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=failure.proposed_by, what=f"giving up payment {payment}")
     reserved = f"payment:{payment}"
     pending = (await ledger.transfers_by_id(session, [reserved]))[reserved]
     day = now.astimezone(BUSINESS_ZONE).date()

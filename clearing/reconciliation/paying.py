@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.two_people import a_second_person
 from clearing.ledger.rules import Phase, Purpose, Transfer
 from clearing.ledger.service import TransfersRefused, post
 from clearing.participants.banking import BankAccount
@@ -51,9 +52,7 @@ async def release(session: AsyncSession, file: str, *, actor: str, now: datetime
     """The second person: the money is reserved in the ledger; the file may go to the bank. Raises ``Refused``."""
     here = await city(session)
     row = await _drafted(session, file, go_on_only_if_running=True)
-    if actor == row.drafted_by:
-        detail = f"{actor} drafted {file}; somebody else releases it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.drafted_by, what=f"payment file {file}")
     payments = await queries.payments(session, [file])
     try:
         await post(session, [reservation(here, row, payment) for payment in payments], now=now)

@@ -9,6 +9,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.participants.contracts import beyond_cap
 from clearing.participants.publishing import contracts
 from clearing.participants.rules import City
@@ -18,7 +20,7 @@ from clearing.reconciliation.progress import BookProgress, Direction, progress
 from clearing.reconciliation.tables import BookRow, LegRow
 from clearing.settlement import queries as windows
 from clearing.settlement.encoding import decode
-from clearing.settlement.life import BookEvent, BookState, ImpossibleBookEvent, next_book_state
+from clearing.settlement.life import LIFE, BookEvent, BookState
 from clearing.settlement.model import WindowState
 from clearing.settlement.obligations import Legs, gross, legs, with_carried
 from clearing.settlement.tables import WindowRow
@@ -60,7 +62,7 @@ async def settle_if_complete(session: AsyncSession, row: BookRow, *, now: dateti
     """Where it stands; the book is settled when its last leg is paid."""
     reached = await progress(session, row)
     if row.state == BookState.PENDING and reached.complete:
-        row.state = next_book_state(BookState.PENDING, BookEvent.PAID)
+        row.state = _moved(BookState.PENDING, BookEvent.PAID, row.window, row.book)
         row.ended_at = now
         await session.flush()
     return reached
@@ -85,9 +87,7 @@ async def withdraw_abort(session: AsyncSession, number: int, book: str, *, now: 
 async def abort(session: AsyncSession, number: int, book: str, *, actor: str, now: datetime) -> BookRow:
     """The second person. Raises ``Refused`` while a payment is on its way: it could still be executed."""
     row, state = await _locked(session, number, book, BookEvent.ABORT)
-    if actor == row.abort_proposed_by:
-        detail = f"{actor} proposed to abort window {number} of {book}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.abort_proposed_by, what=f"the abort of window {number} of {book}")
     if (await progress(session, row)).under_way:
         detail = "withdraw the drafted file, or wait until the bank has shown the released payments"
         raise Refused(409, "Payments are under way", detail, reason="payments_under_way")
@@ -173,8 +173,5 @@ async def _locked(session: AsyncSession, number: int, book: str, event: BookEven
 
 
 def _moved(state: BookState, event: BookEvent, number: int, book: str) -> BookState:
-    try:
-        return next_book_state(state, event)
-    except ImpossibleBookEvent as error:
-        detail = f"window {number} of {book}: {error}"
-        raise Refused(409, "The settlement is not in that state", detail, reason=f"settlement_{state}") from error
+    """Raises ``Refused``."""
+    return step(LIFE, f"window {number} of {book}", state, event, reason=f"settlement_{state}")

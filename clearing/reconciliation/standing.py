@@ -11,6 +11,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.reconciliation.tables import BankReportRow, BankStandingRow
 
 
@@ -28,26 +30,13 @@ class BankEvent(StrEnum):
     LIFT = "lift"
 
 
-_LIFE: Mapping[tuple[BankState, BankEvent], BankState] = {
+LIFE: Mapping[tuple[BankState, BankEvent], BankState] = {
     (BankState.RUNNING, BankEvent.STOP): BankState.STOPPED,
     (BankState.STOPPED, BankEvent.STOP): BankState.STOPPED,
     (BankState.LIFTING, BankEvent.STOP): BankState.STOPPED,
     (BankState.STOPPED, BankEvent.PROPOSE_LIFT): BankState.LIFTING,
     (BankState.LIFTING, BankEvent.LIFT): BankState.RUNNING,
 }
-
-
-class ImpossibleBankEvent(Exception):
-    """The state does not allow it; nothing was changed."""
-
-
-def next_bank_state(state: BankState, event: BankEvent) -> BankState:
-    """Raises ``ImpossibleBankEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleBankEvent(f"the book's bank account is {state}; for {event} it must be {allowed}") from None
 
 
 async def locked(session: AsyncSession, book: str) -> BankStandingRow:
@@ -67,7 +56,7 @@ async def running(session: AsyncSession, book: str) -> BankStandingRow:
 
 
 async def stop(session: AsyncSession, row: BankStandingRow, report: str, *, now: datetime) -> None:
-    row.state = next_bank_state(BankState(row.state), BankEvent.STOP)
+    row.state = _moved(row, BankEvent.STOP)
     row.stopped_by_report, row.stopped_at, row.lift_proposed_by = report, now, None
     await session.flush()
 
@@ -88,9 +77,7 @@ async def lift(session: AsyncSession, book: str, *, actor: str) -> BankStandingR
     """The second person: the book may be settled again. Raises ``Refused``."""
     row = await locked(session, book)
     state = _moved(row, BankEvent.LIFT)
-    if actor == row.lift_proposed_by:
-        detail = f"{actor} proposed to lift the stop of {book}; somebody else approves it"
-        raise Refused(409, "A second person must approve / 须由另一人批准", detail, reason="second_person_must_differ")
+    a_second_person(actor, first=row.lift_proposed_by, what=f"lifting the stop of {book}")
     row.state, row.stopped_by_report, row.stopped_at, row.lift_proposed_by = state, None, None, None
     await session.flush()
     return row
@@ -114,7 +101,5 @@ async def _right_since_wrong(session: AsyncSession, book: str) -> bool:
 
 
 def _moved(row: BankStandingRow, event: BankEvent) -> BankState:
-    try:
-        return next_bank_state(BankState(row.state), event)
-    except ImpossibleBankEvent as error:
-        raise Refused(409, "The bank account is not in that state", str(error), reason=f"bank_{row.state}") from error
+    """Raises ``Refused``."""
+    return step(LIFE, f"the bank account of {row.book}", BankState(row.state), event, reason=f"bank_{row.state}")

@@ -41,16 +41,3 @@ LIFE: Mapping[tuple[BookState, BookEvent], BookState] = {
     # What it left unpaid is more than it was, and goes into the next settlement.
     (BookState.ABORTED, BookEvent.TAKEN_BACK): BookState.ABORTED,
 }
-
-
-class ImpossibleBookEvent(Exception):
-    """The state of the window's book does not allow it; nothing was changed."""
-
-
-def next_book_state(state: BookState, event: BookEvent) -> BookState:
-    """Raises ``ImpossibleBookEvent`` for a pair that is not in the table."""
-    try:
-        return LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in LIFE if wanted is event))
-        raise ImpossibleBookEvent(f"the book is {state}; for {event} it must be {allowed}") from None

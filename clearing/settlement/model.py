@@ -32,34 +32,13 @@ class WindowEvent(StrEnum):
     APPROVE = "approve"
 
 
-_LIFE: dict[tuple[WindowState, WindowEvent], WindowState] = {
+LIFE: Mapping[tuple[WindowState, WindowEvent], WindowState] = {
     (WindowState.OPEN, WindowEvent.FREEZE): WindowState.FROZEN,
     (WindowState.WITHDRAWN, WindowEvent.FREEZE): WindowState.FROZEN,
     (WindowState.FROZEN, WindowEvent.PROPOSE): WindowState.PROPOSED,
     (WindowState.FROZEN, WindowEvent.WITHDRAW): WindowState.WITHDRAWN,
     (WindowState.PROPOSED, WindowEvent.WITHDRAW): WindowState.WITHDRAWN,
     (WindowState.PROPOSED, WindowEvent.APPROVE): WindowState.CLOSED,
-}
-
-
-class ImpossibleEvent(Exception):
-    """The window's state does not allow it; nothing was changed."""
-
-
-def next_state(state: WindowState, event: WindowEvent) -> WindowState:
-    """Raises ``ImpossibleEvent`` for a pair that is not in the table."""
-    try:
-        return _LIFE[state, event]
-    except KeyError:
-        allowed = ", ".join(sorted(known for known, wanted in _LIFE if wanted is event))
-        raise ImpossibleEvent(f"a window that is {state} cannot be {_DONE[event]}; it must be {allowed}") from None
-
-
-_DONE = {
-    WindowEvent.FREEZE: "frozen",
-    WindowEvent.PROPOSE: "proposed",
-    WindowEvent.WITHDRAW: "withdrawn",
-    WindowEvent.APPROVE: "approved",
 }
 
 

@@ -10,6 +10,8 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from backoffice.states import step
+from backoffice.two_people import a_second_person
 from clearing.files import Files
 from clearing.ledger.accounts import TRANSIT, Account, account
 from clearing.ledger.accounts import Kind as AccountKind
@@ -22,7 +24,7 @@ from clearing.settlement import queries
 from clearing.settlement.encoding import decode, encode
 from clearing.settlement.freezing import gather, unposted_proofs
 from clearing.settlement.frozen import keep
-from clearing.settlement.model import ImpossibleEvent, WindowEvent, WindowResult, WindowState, next_state
+from clearing.settlement.model import LIFE, WindowEvent, WindowResult, WindowState
 from clearing.settlement.positions import add_to_nil
 from clearing.settlement.tables import WindowRow
 from hardware.vault.vault import Vault
@@ -108,13 +110,7 @@ async def approve(session: AsyncSession, number: int, *, actor: str, now: dateti
     """The second person: post the frozen result. Raises ``Refused`` when it is the first one again."""
     row = await _locked(session, number)
     state = _next(row, WindowEvent.APPROVE)
-    if actor == row.proposed_by:
-        raise Refused(
-            409,
-            "A second person must approve / 须由另一人批准",
-            f"{actor} proposed the closing of window {number}; somebody else approves it",
-            reason="second_person_must_differ",
-        )
+    a_second_person(actor, first=row.proposed_by, what=f"window {number}")
     assert row.result is not None
     result = decode(row.result)
     await open_accounts(session, _accounts(result.posted))
@@ -162,10 +158,7 @@ async def _locked(session: AsyncSession, number: int) -> WindowRow:
 
 def _next(row: WindowRow, event: WindowEvent) -> WindowState:
     """Raises ``Refused``."""
-    try:
-        return next_state(WindowState(row.state), event)
-    except ImpossibleEvent as error:
-        raise Refused(409, "The window is not in that state", str(error), reason=f"window_{row.state}") from error
+    return step(LIFE, f"window {row.number}", WindowState(row.state), event, reason=f"window_{row.state}")
 
 
 async def _confirm_loads(session: AsyncSession, vault: Vault, number: int, *, now: datetime) -> None:
