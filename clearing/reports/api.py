@@ -118,7 +118,7 @@ async def _quarter(session: AsyncSession, asked: str, now: datetime) -> QuarterR
         quarter = Quarter.parse(asked) if asked else Quarter.of(today)
     except ValueError as error:
         raise Refused(422, "There is no such quarter", str(error), reason="quarter_unknown") from error
-    moved = await queries.movements(session, days, min(quarter.last, today))
+    moved = await queries.movements(session, days, quarter.first, min(quarter.last, today))
     return QuarterReport.of(quarter, moved, today=today)
 
 
@@ -128,7 +128,7 @@ async def _day(session: AsyncSession, days: BusinessDays, day: date, now: dateti
     if day > today:
         detail = f"day is {day}; the business day is {today}"
         raise Refused(404, "The day has not begun", detail, reason="day_not_begun")
-    (report,) = daily(await queries.movements(session, days, day), day, day)
+    (report,) = daily(await queries.movements(session, days, day, day), day, day)
     return report
 
 

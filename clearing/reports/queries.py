@@ -16,34 +16,49 @@ from clearing.reports.requirements import REFUND_DAYS
 from clearing.reports.rules import Movement
 from rulebook.calendar import BUSINESS_ZONE
 
+# Balances are kept as counters: what was before is what is now, less what has been recorded since.
 _MOVEMENTS = text(
     """
     WITH leg AS (
         SELECT split_part(debit, ':', 1) AS kind, amount_minor AS debit, 0 AS credit, recorded_at
-        FROM clearing.ledger_transfer WHERE book = :book AND phase IN ('single', 'post') AND recorded_at < :until
+        FROM clearing.ledger_transfer WHERE book = :book AND phase IN ('single', 'post') AND recorded_at >= :begin
         UNION ALL
         SELECT split_part(credit, ':', 1), 0, amount_minor, recorded_at
-        FROM clearing.ledger_transfer WHERE book = :book AND phase IN ('single', 'post') AND recorded_at < :until)
-    SELECT (recorded_at AT TIME ZONE 'UTC' + CAST(:ahead AS interval))::date AS business_day, kind,
-        sum(debit)::bigint, sum(credit)::bigint
-    FROM leg GROUP BY 1, 2 ORDER BY 1, 2
+        FROM clearing.ledger_transfer WHERE book = :book AND phase IN ('single', 'post') AND recorded_at >= :begin),
+    moved AS (
+        SELECT (recorded_at AT TIME ZONE 'UTC' + CAST(:ahead AS interval))::date AS business_day, kind,
+            sum(debit) AS debits, sum(credit) AS credits
+        FROM leg GROUP BY 1, 2),
+    before AS (
+        SELECT kind, sum(debits) AS debits, sum(credits) AS credits
+        FROM (SELECT kind, debits_posted AS debits, credits_posted AS credits
+              FROM clearing.ledger_account WHERE book = :book
+              UNION ALL SELECT kind, -debits, -credits FROM moved) AS every
+        GROUP BY 1)
+    SELECT CAST(:day_before AS date), kind, debits::bigint, credits::bigint
+    FROM before WHERE debits <> 0 OR credits <> 0
+    UNION ALL
+    SELECT business_day, kind, debits::bigint, credits::bigint FROM moved WHERE business_day <= :last
+    ORDER BY 1, 2
     """
 )
 
 # First in, first out: what was owed before the limit, less everything that was ever paid, is still owed.
 _OVERDUE = text(
     """
-    WITH owed AS (
-        SELECT credit AS code, sum(amount_minor) FILTER (WHERE recorded_at < :limit) AS old, 0 AS paid
+    WITH since AS (
+        SELECT credit AS code, amount_minor AS owed, 0 AS paid
         FROM clearing.ledger_transfer
-        WHERE book = :book AND phase IN ('single', 'post') AND recorded_at < :until AND credit LIKE 'refunds-owed:%'
-        GROUP BY 1
+        WHERE book = :book AND phase IN ('single', 'post') AND recorded_at >= :limit AND credit LIKE 'refunds-owed:%'
         UNION ALL
-        SELECT debit, 0, sum(amount_minor)
+        SELECT debit, 0, amount_minor
         FROM clearing.ledger_transfer
-        WHERE book = :book AND phase IN ('single', 'post') AND recorded_at < :until AND debit LIKE 'refunds-owed:%'
-        GROUP BY 1),
-    left_over AS (SELECT code, sum(coalesce(old, 0)) - sum(paid) AS minor FROM owed GROUP BY code)
+        WHERE book = :book AND phase IN ('single', 'post') AND recorded_at >= :until AND debit LIKE 'refunds-owed:%'),
+    later AS (SELECT code, sum(owed) AS owed, sum(paid) AS paid FROM since GROUP BY code),
+    left_over AS (
+        SELECT credits_posted - coalesce(owed, 0) - (debits_posted - coalesce(paid, 0)) AS minor
+        FROM clearing.ledger_account LEFT JOIN later USING (code)
+        WHERE book = :book AND kind = 'refunds-owed')
     SELECT count(*)::bigint, coalesce(sum(minor), 0)::bigint FROM left_over WHERE minor > 0
     """
 )
@@ -80,10 +95,10 @@ class BusinessDays:
         return self.begin(day + timedelta(days=1))
 
 
-async def movements(session: AsyncSession, calendar: BusinessDays, last: date) -> list[Movement]:
-    """Of all days to ``last``, by kind of account."""
-    given = {"book": TRANSIT, "until": calendar.end(last), "ahead": calendar.ahead}
-    rows = await session.execute(_MOVEMENTS, given)
+async def movements(session: AsyncSession, calendar: BusinessDays, first: date, last: date) -> list[Movement]:
+    """Of all days from ``first`` to ``last``, by kind of account; all that was before ``first`` as of the day before it."""
+    given = {"book": TRANSIT, "begin": calendar.begin(first), "ahead": calendar.ahead}
+    rows = await session.execute(_MOVEMENTS, given | {"day_before": first - timedelta(days=1), "last": last})
     return [Movement(day, Kind(kind), debits, credits_) for day, kind, debits, credits_ in rows]
 
 

@@ -15,6 +15,7 @@ from clearing.reports.rules import Figure, Flow, daily
 from rulebook.calendar import BUSINESS_ZONE, calendar_named
 from rulebook.money import Amount
 
+DAYS_LATER = date(2026, 10, 20)
 DAYS = BusinessDays(calendar_named("china").cut_off)
 
 
@@ -50,7 +51,7 @@ async def test_a_days_end_is_the_cut_off_and_refunds_age_first_in_first_out(hous
     later = DAYS.begin(day + timedelta(days=16))
     await _post(house, later, moved(4, "refunds-owed:C1", "float-at-bank", 70))
     async with house.database.reading() as session:
-        found = daily(await movements(session, DAYS, day + timedelta(days=16)), day, day + timedelta(days=16))
+        found = daily(await movements(session, DAYS, day, day + timedelta(days=16)), day, day + timedelta(days=16))
         in_time = await overdue_refunds(session, DAYS, day + timedelta(days=14))
         overdue = await overdue_refunds(session, DAYS, day + timedelta(days=15))
         paid = await overdue_refunds(session, DAYS, day + timedelta(days=16))
@@ -59,6 +60,25 @@ async def test_a_days_end_is_the_cut_off_and_refunds_age_first_in_first_out(hous
     assert in_time == Overdue(0, 0)
     assert overdue == Overdue(2, 140)
     assert paid == Overdue(2, 30 + 60 + 40)
+
+
+async def test_a_later_first_day_begins_with_what_was_before(house: Any) -> None:
+    """Whatever was recorded since, and is not asked for, is no balance of that day."""
+    day = date(2026, 10, 1)
+    for n in range(5):
+        at = DAYS.begin(day + timedelta(days=n))
+        await _post(house, at, moved(n, "operator-payable:bus-a", "refunds-owed:C1", 10**n))
+    async with house.database.reading() as session:
+        every = daily(await movements(session, DAYS, day, day + timedelta(days=4)), day, day + timedelta(days=4))
+        found = [
+            daily(await movements(session, DAYS, first, last), first, last)
+            for first, last in [(day + timedelta(days=1), day + timedelta(days=2)), (day, day), (day, DAYS_LATER)]
+        ]
+    assert [one.balances[Figure.REFUNDS] for one in every] == [1, 11, 111, 1111, 11111]
+    assert found[0] == every[1:3]
+    assert found[1] == every[:1]
+    assert found[2][:5] == every
+    assert found[2][-1].balances == every[-1].balances
 
 
 async def test_the_pages_go_from_the_quarter_to_the_transfers(house: Any) -> None:
