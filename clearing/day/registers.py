@@ -24,8 +24,9 @@ DEVICES = pa.schema(
         ("number", pa.int32()),
         ("device_known", pa.bool_()),
         ("operated_by", pa.int32()),  # number in ``operators``; -1: an unknown device's
-        ("lost", pa.bool_()),
-        ("lost_at", pa.int64()),
+        ("lost", pa.bool_()),  # now
+        ("lost_at", pa.int64()),  # and until ``back_at``: what it does counts for nothing
+        ("back_at", pa.int64()),
         ("bound", pa.bool_()),  # to its PSAM, as the PSAM's register says too
         ("terminal", pa.int64()),
         ("events", pa.int64()),  # bit n: may do the event of that number
@@ -71,8 +72,9 @@ def _facts(name: str, day: Day) -> dict[str, Any]:
     return {
         "device_known": True,
         "operated_by": day.operator_numbers[known.operator],
-        "lost": known.lost_at is not None,
+        "lost": known.lost_at is not None and known.back_at is None,
         "lost_at": first_second(known.lost_at) if known.lost_at else NEVER,
+        "back_at": first_second(known.back_at) if known.back_at else NEVER,
         "bound": is_bound(known, day.inputs.sams),
         "terminal": int.from_bytes(known.terminal_number),
         "events": sum(1 << event for event in EVENTS[known.kind]),

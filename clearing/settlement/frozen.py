@@ -101,14 +101,16 @@ _FILES = _Part(
 
 def _device(device: KnownDevice) -> list[Any]:
     lost = device.lost_at.isoformat() if device.lost_at else None
-    return [device.device, device.kind, device.operator, device.sam_serial.hex(), device.terminal_number.hex(), lost]
+    said = [device.device, device.kind, device.operator, device.sam_serial.hex(), device.terminal_number.hex(), lost]
+    return [*said, device.back_at.isoformat()] if device.back_at else said
 
 
 def _device_back(
-    device: str, kind: str, operator: str, sam_serial: str, terminal: str, lost: str | None
+    device: str, kind: str, operator: str, sam_serial: str, terminal: str, lost: str | None, back: str | None = None
 ) -> KnownDevice:
-    lost_at = datetime.fromisoformat(lost) if lost else None
-    return KnownDevice(device, DeviceKind(kind), operator, bytes.fromhex(sam_serial), bytes.fromhex(terminal), lost_at)
+    lost_at, back_at = (datetime.fromisoformat(text) if text else None for text in (lost, back))
+    numbers = bytes.fromhex(sam_serial), bytes.fromhex(terminal)
+    return KnownDevice(device, DeviceKind(kind), operator, *numbers, lost_at, back_at)
 
 
 def _change(change: DenyChange) -> list[Any]:

@@ -49,12 +49,15 @@ class TransactionId:
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
+    """``lost_at``: since when it has been away, or was the last time; ``back_at``: until when, None where it still is."""
+
     device: str
     kind: DeviceKind
     operator: str
     sam_serial: bytes
     terminal_number: bytes
     lost_at: datetime | None = None
+    back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

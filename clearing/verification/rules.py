@@ -125,8 +125,13 @@ def _claim_checks(
 
 
 def _lost_by(at: datetime | None, device: KnownDevice) -> bool:
-    """A lost device's records from before the loss are good; one without a readable time may be of after it."""
-    return device.lost_at is not None and (at is None or at >= device.lost_at)
+    """A lost device's records from before the loss are good, and those from after its return; of a device that is away, one
+    without a readable time may be of after the loss."""
+    if device.lost_at is None:
+        return False
+    if at is None:
+        return device.back_at is None
+    return at >= device.lost_at and (device.back_at is None or at < device.back_at)
 
 
 def is_bound(device: KnownDevice, sams: Mapping[bytes, SamFact]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from backoffice.problems import Refused
+from clearing.devices.tables import DeviceAbsenceRow
 from clearing.files import Files
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Purpose, Transfer
@@ -18,6 +19,7 @@ from clearing.participants.service import publish_tariff
 from clearing.settlement import service
 from clearing.settlement.computing import Computer
 from clearing.settlement.tables import ExceptionRow
+from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
 from rulebook.tariff import MalformedTariff
 from rulebook.tariff.demonstration import demonstration_document
@@ -86,6 +88,24 @@ async def test_a_clock_that_is_no_citys_does_not_stop_the_close(house: Any, stam
     await bus.upload(1, house.town.journal["BUS-A-0001"])
     view = await house.close()
     assert {e["journal_sequence"] for e in view["exceptions"]} == {1, 2}
+    assert _nets(view)["bus-a"] == 100
+
+
+async def test_what_a_device_did_while_it_was_away_counts_for_nothing(house: Any) -> None:
+    """Also when it has come back, with another key, and brings it then."""
+    bus = await house.enrol("BUS-A-0001")
+    back_at = datetime(2026, 9, 15, 8, 30, tzinfo=BUSINESS_ZONE)
+    away = DeviceAbsenceRow(device="BUS-A-0001", lost_at=back_at - timedelta(hours=1), back_at=back_at)
+    async with house.database.transaction() as session:
+        session.add(away)
+    house.town.tap(1, 0)
+    house.town.tap(2, 0, at=back_at)
+    await bus.upload(1, house.town.journal["BUS-A-0001"])
+    view = await house.close()
+    assert {(e["journal_sequence"], e["reason"]) for e in view["exceptions"]} == {
+        (1, "device_lost"),
+        (2, "device_lost"),
+    }
     assert _nets(view)["bus-a"] == 100
 
 

@@ -21,7 +21,8 @@ BUS = "/devices/BUS-A-0001"
 
 async def lost_since(database: Database, device: str = "BUS-A-0001") -> datetime | None:
     async with database.reading() as session:
-        return (await known_devices(session))[device].lost_at
+        known = (await known_devices(session))[device]
+        return known.lost_at if known.back_at is None else None
 
 
 async def away(database: Database) -> tuple[Absence, ...]:

@@ -290,7 +290,9 @@ def told(town: Any, seed: int, steps: int) -> ObjectInputs:
     inputs: ObjectInputs = town.inputs(came)
     devices = dict(inputs.context.devices)
     if story.dice.random() < 0.3:
-        devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], lost_at=MORNING + timedelta(hours=5))
+        back_at = story.dice.choice((None, MORNING + timedelta(hours=7)))
+        lost_at = MORNING + timedelta(hours=5)
+        devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], lost_at=lost_at, back_at=back_at)
     if story.dice.random() < 0.2:
         del devices["BUS-A-0001"]
     return replace(inputs, context=replace(inputs.context, devices=devices))

@@ -163,6 +163,19 @@ def test_what_a_device_did_before_it_was_lost_is_good(town: Any, minutes: int, r
     assert set(_reasons(result).values()) == {reason}
 
 
+@pytest.mark.parametrize(("minutes", "reason"), [(-1, Reason.NONE), (0, Reason.NONE), (1, Reason.DEVICE_LOST)])
+def test_what_a_device_did_while_it_was_away_counts_for_nothing_after_its_return(
+    town: Any, minutes: int, reason: Reason
+) -> None:
+    _, tap = town.tap(1, 0)
+    inputs = town.inputs()
+    lost_at, back_at = MORNING - timedelta(hours=1), tap_time(tap) + timedelta(minutes=minutes)
+    back = replace(inputs.context.devices["BUS-A-0001"], lost_at=lost_at, back_at=back_at)
+    devices = {**inputs.context.devices, "BUS-A-0001": back}
+    result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
+    assert set(_reasons(result).values()) == {reason}
+
+
 def test_a_denial_that_was_taken_back_before_the_tap_is_none(town: Any) -> None:
     town.deny_card(1)
     town.deny.append(replace(town.deny[0], number=6, denied=False, reported_at=MORNING - timedelta(hours=1)))
