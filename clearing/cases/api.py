@@ -24,6 +24,7 @@ router = APIRouter(tags=["cases"])
 Clerk = Annotated[Staff, Depends(require_role(SETTLEMENT))]
 Note: TypeAlias = Annotated[str, Form(max_length=2000)]
 CLOSED_SHOWN = 50
+WAITING_SHOWN = 500
 
 
 @router.post("/cases", status_code=201, response_model=CaseView)
@@ -108,7 +109,8 @@ async def case_list(request: Request, _: StaffDep, here: ServiceDep, moment: Now
     return here.page(
         request,
         "cases.html",
-        waiting=waiting,
+        waiting=waiting[:WAITING_SHOWN],
+        all_waiting=len(waiting),
         closed=closed,
         kinds=KINDS,
         ends=RESOLUTIONS,

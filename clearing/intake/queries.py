@@ -174,5 +174,15 @@ async def batches(session: AsyncSession, window: int | None = None) -> Sequence[
     return (await session.scalars(found if window is None else found.where(BatchRow.window == window))).all()
 
 
+async def newest_batches(
+    session: AsyncSession, limit: int, *, window: int | None = None, device: str = ""
+) -> Sequence[BatchRow]:
+    """Of the last windows first; of one window and one device where they are named."""
+    found = select(BatchRow).order_by(BatchRow.window.desc(), BatchRow.device, BatchRow.number).limit(limit)
+    if window is not None:
+        found = found.where(BatchRow.window == window)
+    return (await session.scalars(found.where(BatchRow.device == device) if device else found)).all()
+
+
 async def conflicts(session: AsyncSession) -> Sequence[ConflictRow]:
     return (await session.scalars(select(ConflictRow).order_by(ConflictRow.device, ConflictRow.number))).all()

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from backoffice.web import Now, ServiceDep, StaffDep
 from clearing.ledger import queries
 from clearing.ledger.sheet import position_of_float
+from clearing.participants.service import city
 from rulebook.calendar import BUSINESS_ZONE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -38,12 +39,14 @@ async def balances(
             for name in known
             if book in ("", name)
         }
+        names = {p.id: f"{p.zh} {p.en}" for p in (await city(session)).participants}
     sheets = {name: position_of_float(standings) for name, standings in books.items()}
     return here.page(
         request,
         "balances.html",
         200 if books and (window is None or window in windows) else 404,
         books=books,
+        names=names,
         sheets=sheets,
         known=known,
         windows=windows,

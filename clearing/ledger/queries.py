@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, TextClause, bindparam, exists, func, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, Date, Select, Text, TextClause, bindparam, exists, func, select, text, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -165,11 +165,19 @@ async def transfers_by_id(session: AsyncSession, ids: Iterable[str]) -> dict[str
 
 async def transfers_of(session: AsyncSession, book: str, account_code: str) -> list[Transfer]:
     """Every transfer of one account, in order of business day and id."""
-    found = select(_TRANSFERS).where(
-        TransferRow.book == book, (TransferRow.debit == account_code) | (TransferRow.credit == account_code)
-    )
-    rows = await session.execute(found.order_by(TransferRow.business_day, TransferRow.id))
-    return [_transfer(row) for row in rows]
+    found = _of_account(book, account_code).order_by(TransferRow.business_day, TransferRow.id)
+    return [_transfer(row) for row in await session.execute(found)]
+
+
+async def newest_transfers_of(session: AsyncSession, book: str, account_code: str, limit: int) -> list[Transfer]:
+    """The last ones of one account, the latest business day first."""
+    found = _of_account(book, account_code).order_by(TransferRow.business_day.desc(), TransferRow.id.desc())
+    return [_transfer(row) for row in await session.execute(found.limit(limit))]
+
+
+def _of_account(book: str, account_code: str) -> Select[Any]:
+    touches = (TransferRow.debit == account_code) | (TransferRow.credit == account_code)
+    return select(_TRANSFERS).where(TransferRow.book == book, touches)
 
 
 async def settled(session: AsyncSession, pending_ids: Iterable[str]) -> dict[str, Phase]:

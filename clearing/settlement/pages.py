@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,16 +23,18 @@ from clearing.loads.rules import open_item
 from clearing.participants.service import city, newest_tariff
 from clearing.settlement import queries
 from clearing.settlement.api import existing
-from clearing.settlement.charts import net_bars
+from clearing.settlement.charts import net_bars, record_parts
 from clearing.settlement.model import WindowState
 from clearing.settlement.open_taps import open_taps
 from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import PURPOSES
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
+from clearing.settlement.waiting import waiting
 from clearing.verification.reasons import RULES
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+SHOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class _Shown:
 
 
 @router.get("/")
-async def overview(request: Request, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> Response:
+async def overview(request: Request, staff: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> Response:
     async with here.database.reading() as session:
         shown = await _shown(session, running, None, moment)
         context: dict[str, Any] = {
@@ -53,29 +56,53 @@ async def overview(request: Request, _: StaffDep, here: ServiceDep, running: Run
             "devices": len(await devices(session)),
             "gaps": await intake.open_gaps(session),
             "loads": len(await open_loads(session)),
+            "waiting": await waiting(session),
         }
-    bars = net_bars(shown.view.positions)
-    return here.page(request, "overview.html", window=shown.row, view=shown.view, bars=bars, **context)
+    return here.page(
+        request, "overview.html", window=shown.row, view=shown.view, **_pictures(shown.view), **context, staff=staff
+    )
 
 
 @router.get("/batches")
-async def batches(request: Request, _: StaffDep, here: ServiceDep) -> Response:
+async def batches(
+    request: Request, _: StaffDep, here: ServiceDep, window: int | None = None, device: str = ""
+) -> Response:
     async with here.database.reading() as session:
         context: dict[str, Any] = {
-            "batches": await intake.batches(session),
+            "batches": await intake.newest_batches(session, SHOWN, window=window, device=device),
             "gaps": await intake.open_gaps(session),
             "conflicts": await intake.conflicts(session),
         }
-    return here.page(request, "batches.html", **context)
+    return here.page(request, "batches.html", shown=SHOWN, window=window, device=device, **context)
 
 
 @router.get("/exceptions")
 async def exceptions(
-    request: Request, _: StaffDep, here: ServiceDep, running: RunningDep, moment: Now, window: int | None = None
+    request: Request,
+    _: StaffDep,
+    here: ServiceDep,
+    running: RunningDep,
+    moment: Now,
+    window: int | None = None,
+    reason: str = "",
 ) -> Response:
     async with here.database.reading() as session:
         shown = await _shown(session, running, window, moment)
-    return here.page(request, "exceptions.html", window=shown.row, view=shown.view)
+        names = await _names(session)
+    chosen = [found for found in shown.view.exceptions if reason in ("", found.reason)]
+    return here.page(
+        request,
+        "exceptions.html",
+        window=shown.row,
+        view=shown.view,
+        exceptions=chosen[:SHOWN],
+        chosen=len(chosen),
+        totals=Counter((found.status, found.reason) for found in shown.view.exceptions),
+        remarks=shown.view.remarks[:SHOWN],
+        rules=RULES,
+        reason=reason,
+        names=names,
+    )
 
 
 @router.get("/accounts")
@@ -83,14 +110,16 @@ async def accounts(request: Request, _: StaffDep, here: ServiceDep) -> Response:
     async with here.database.reading() as session:
         keepers = (await city(session)).keepers
         books = {book: await ledger.standings(session, book) for book in sorted(keepers)}
-    return here.page(request, "accounts.html", books=books)
+        names = await _names(session)
+    return here.page(request, "accounts.html", books=books, names=names)
 
 
 @router.get("/accounts/{book}/{code}")
 async def account(request: Request, book: str, code: str, _: StaffDep, here: ServiceDep) -> Response:
     async with here.database.reading() as session:
         standing = next((s for s in await ledger.standings(session, book) if s.account.code == code), None)
-        transfers = await ledger.transfers_of(session, book, code)
+        transfers = await ledger.newest_transfers_of(session, book, code, SHOWN)
+        names = await _names(session)
     status = 200 if standing else 404
     return here.page(
         request,
@@ -101,6 +130,8 @@ async def account(request: Request, book: str, code: str, _: StaffDep, here: Ser
         standing=standing,
         transfers=transfers,
         purposes=PURPOSES,
+        names=names,
+        shown=SHOWN,
     )
 
 
@@ -119,7 +150,7 @@ async def close(
         row = await existing(session, number)
         view = await _view(session, running, row, moment)
         names = await _names(session)
-    return here.page(request, "close.html", window=row, view=view, names=names, staff=staff)
+    return here.page(request, "close.html", window=row, view=view, names=names, staff=staff, **_pictures(view))
 
 
 @router.get("/loads")
@@ -152,6 +183,10 @@ async def _shown(session: AsyncSession, running: Running, number: int | None, mo
 async def _view(session: AsyncSession, running: Running, row: WindowRow, now: datetime) -> WindowView:
     result = await running.result_of(session, row, now=now)
     return await window_view(session, row, result, running.runs.steps.get(row.number))
+
+
+def _pictures(view: WindowView) -> dict[str, Any]:
+    return {"bars": net_bars(view.positions), "parts": record_parts(view.counts)}
 
 
 def _newest(rows: Sequence[WindowRow]) -> WindowRow:

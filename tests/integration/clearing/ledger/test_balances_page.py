@@ -66,7 +66,7 @@ async def shown(house: Any, query: str) -> tuple[int, str]:
 async def test_what_stood_on_an_account(moved: Any, query: str, balance: str) -> None:
     status, page = await shown(moved, query)
     assert status == 200
-    (row,) = [line for line in page.splitlines() if f">{BUS}<" in line]
+    (row,) = [line for line in page.splitlines() if f'title="{BUS}"' in line]
     assert row.count(f">{balance}<") == (2 if balance != "0.00" else 4)
     assert "does not balance" not in page
 

@@ -1,0 +1,143 @@
+"""What one person has proposed and another one has to decide, from every part of the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, cast, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from clearing.adjustments.rules import AdjustmentState
+from clearing.adjustments.tables import AdjustmentRow
+from clearing.cases.rules import CaseState
+from clearing.cases.tables import CaseRow
+from clearing.devices.key_change import KeyState
+from clearing.devices.releases import ReleaseState
+from clearing.devices.tables import DeviceRow, ParameterKeyRow, TariffReleaseRow
+from clearing.opening.rules import OpeningState
+from clearing.opening.tables import OpeningRow
+from clearing.participants.documents import DocumentState
+from clearing.participants.tables import DocumentRow
+from clearing.reconciliation import by_hand
+from clearing.reconciliation.progress import FileState
+from clearing.reconciliation.standing import BankState
+from clearing.reconciliation.tables import (
+    BankEntryRow,
+    BankStandingRow,
+    BookRow,
+    FailureRow,
+    HandMatchRow,
+    PaymentFileRow,
+    PaymentRow,
+)
+from clearing.restatement.life import RestatementState
+from clearing.restatement.tables import RestatementRow
+from clearing.settlement.life import BookState
+from clearing.settlement.model import WindowState
+from clearing.settlement.tables import WindowRow
+
+SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """``page``: where it is decided."""
+
+    page: str
+    zh: str
+    en: str
+    subject: str
+    by: str
+
+
+async def waiting(session: AsyncSession) -> list[Waiting]:
+    """In order of their pages; the first ``SHOWN``."""
+    rows = await session.execute(union_all(*_ALL).order_by("page", "subject").limit(SHOWN))
+    return [Waiting(*row) for row in rows]
+
+
+def _of(zh: str, en: str, subject: Any, by: Any, where: ColumnElement[bool], *page: Any) -> Any:
+    """``page``: the pieces of its address, columns among them."""
+    address: ColumnElement[str] = literal("")
+    for piece in page:
+        address = address + (literal(piece) if isinstance(piece, str) else cast(piece, String))
+    columns = (address.label("page"), literal(zh), literal(en), cast(subject, String).label("subject"), by)
+    return select(*columns).where(where)
+
+
+_LOST = PaymentRow.id == FailureRow.payment
+_FILE = PaymentFileRow.id == PaymentRow.file
+_ENTRY = (BankEntryRow.account == HandMatchRow.account) & (BankEntryRow.reference == HandMatchRow.reference)
+_ALL = (
+    _of(
+        *("关闭窗口", "closing of a window", WindowRow.number, WindowRow.proposed_by),
+        WindowRow.state == WindowState.PROPOSED,
+        *("/windows/", WindowRow.number, "/close"),
+    ),
+    _of(
+        *("案件处理", "end of a case", CaseRow.id, CaseRow.proposed_by),
+        CaseRow.state == CaseState.PROPOSED,
+        *("/cases/", CaseRow.id),
+    ),
+    _of(
+        *("调账", "adjustment", AdjustmentRow.number, AdjustmentRow.proposed_by),
+        AdjustmentRow.state == AdjustmentState.PROPOSED,
+        *("/adjustments/", AdjustmentRow.id),
+    ),
+    _of(
+        *("重算", "restatement", RestatementRow.number, RestatementRow.proposed_by),
+        RestatementRow.state == RestatementState.COMPUTED,
+        *("/restatements/", RestatementRow.number),
+    ),
+    _of(
+        *("期初迁移", "opening", OpeningRow.number, OpeningRow.proposed_by),
+        OpeningRow.state == OpeningState.PROPOSED,
+        *("/openings/", OpeningRow.number),
+    ),
+    _of(
+        *("合同与协议", "agreement", DocumentRow.kind, DocumentRow.proposed_by),
+        DocumentRow.state == DocumentState.PROPOSED,
+        *("/documents/", DocumentRow.kind, "/", DocumentRow.version),
+    ),
+    _of(
+        *("付款文件", "payment file", PaymentFileRow.id, PaymentFileRow.drafted_by),
+        PaymentFileRow.state == FileState.DRAFTED,
+        *("/settlement/", PaymentFileRow.window, "/", PaymentFileRow.book),
+    ),
+    _of(
+        *("付款作废", "payment given up", FailureRow.payment, FailureRow.proposed_by),
+        FailureRow.approved_by.is_(None) & _LOST & _FILE,
+        *("/settlement/", PaymentFileRow.window, "/", PaymentFileRow.book),
+    ),
+    _of(
+        *("中止结算", "settlement aborted", BookRow.book, BookRow.abort_proposed_by),
+        BookRow.state == BookState.ABORTING,
+        *("/settlement/", BookRow.window, "/", BookRow.book),
+    ),
+    _of(
+        *("手工勾对", "matched by hand", HandMatchRow.reference, HandMatchRow.proposed_by),
+        (HandMatchRow.state == by_hand.PROPOSED) & _ENTRY,
+        *("/bank/", BankEntryRow.book, "/matching"),
+    ),
+    _of(
+        *("恢复银行账户", "a book's stop lifted", BankStandingRow.book, BankStandingRow.lift_proposed_by),
+        BankStandingRow.state == BankState.LIFTING,
+        "/bank",
+    ),
+    _of(
+        *("终端", "device", DeviceRow.device, DeviceRow.proposed_by),
+        DeviceRow.proposed_by.is_not(None),
+        *("/devices/", DeviceRow.device),
+    ),
+    _of(
+        *("票价", "tariff", TariffReleaseRow.version, TariffReleaseRow.proposed_by),
+        TariffReleaseRow.state == ReleaseState.PROPOSED,
+        "/publishing",
+    ),
+    _of(
+        *("签名密钥", "signing key", ParameterKeyRow.number, ParameterKeyRow.proposed_by),
+        ParameterKeyRow.state == KeyState.PROPOSED,
+        "/publishing",
+    ),
+)
