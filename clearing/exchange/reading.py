@@ -192,8 +192,8 @@ def _time(body: Element, faults: list[str]) -> datetime:
     said = token(body, "ProcessTime")
     try:
         return datetime.fromisoformat(said).astimezone(BUSINESS_ZONE)
-    except ValueError:  # the schema lets 24:00:00 pass
-        faults.append(f"ProcessTime is {said!r}; give hours from 00 to 23")
+    except (ValueError, OverflowError):  # the schema lets 24:00:00 pass, and the first night of year 1
+        faults.append(f"ProcessTime is {said!r}; give a moment that was, hours from 00 to 23")
         return _EARLIEST
 
 

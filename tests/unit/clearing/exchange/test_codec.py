@@ -206,6 +206,7 @@ def test_every_fault_is_named() -> None:
         (b"<Result>3<", b"<Result>99<", "TransId 2: Result is 99"),
         (b"<DisputedCount>1<", b"<DisputedCount>2<", "DisputedCount is 2"),
         (b"T09:30:00", b"T24:00:00", "ProcessTime"),
+        (b"2026-09-16T09:30:00", b"0001-01-01T00:00:00", "ProcessTime"),
     ],
 )
 def test_a_damaged_answer_is_refused(right: bytes, wrong: bytes, said: str) -> None:
