@@ -16,13 +16,15 @@ from clearing.files import FilesDep
 from clearing.intake.service import Conflict
 from clearing.intake.sets import Answer, Faults, take_batches
 from clearing.settlement.queries import open_window
-from rulebook.batch import MalformedBatch, unbundle
+from rulebook.batch import MOST_DEVICES, MalformedBatch, unbundle
 from rulebook.batch.batch import SIGNATURE_LENGTH
 from rulebook.messages.batches import BatchAnswer, BatchAnswers, signed_receipt
 from rulebook.messages.problems import Problem
 
 LARGEST_BUNDLE = 64 * 1024 * 1024
 """Bytes of one request: some 150,000 records. Ours."""
+_DEVICE = slice(4, 16)
+"""Where a batch names it."""
 
 router = APIRouter(tags=["intake"])
 
@@ -55,12 +57,16 @@ async def _content(request: Request) -> bytes:
 
 def _unbundled(content: bytes) -> list[bytes]:
     try:
-        return list(unbundle(content))
+        batches = list(unbundle(content))
     except MalformedBatch as error:
         errors = [{"field": "bundle", "message": fault} for fault in error.faults]
         raise Refused(
             422, "The bundle is refused whole", str(error), reason="malformed_bundle", errors=errors
         ) from error
+    if (devices := len({raw[_DEVICE] for raw in batches})) > MOST_DEVICES:
+        detail = f"batches of {devices} devices; bring those of {MOST_DEVICES} in one request"
+        raise Refused(413, "The bundle is too large", detail, reason="bundle_too_large")
+    return batches
 
 
 def _said(raw: bytes, answer: Answer, key: int, sign: Callable[[bytes], bytes]) -> BatchAnswer:

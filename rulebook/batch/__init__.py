@@ -11,9 +11,10 @@ from rulebook.batch.batch import (
     unseal,
     unseal_rows,
 )
-from rulebook.batch.bundle import bundle, unbundle
+from rulebook.batch.bundle import MOST_DEVICES, bundle, unbundle
 
 __all__ = [
+    "MOST_DEVICES",
     "OFFSET",
     "Batch",
     "BatchHeader",

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from rulebook.batch.batch import OFFSET, SIGNATURE_LENGTH, MalformedBatch, records_length
 
+MOST_DEVICES = 256
+"""Of which one bundle brings batches; ours. Clearing locks each device, a database has so many locks for everybody, and whoever
+sends a bundle may be a stranger."""
+
 
 def bundle(batches: Iterable[bytes]) -> bytes:
     return b"".join(batches)

@@ -10,7 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from card_os.wire.dialogue import HostSilent
-from rulebook.batch import bundle
+from rulebook.batch import MOST_DEVICES, bundle
 from rulebook.messages.batches import BatchAnswer, BatchAnswers, SignedReceipt
 from rulebook.messages.medical import parse, to_wire
 from rulebook.messages.problems import Problem
@@ -82,11 +82,14 @@ class Depot:
 
 def _bundles(waiting: Sequence[Carried]) -> Iterator[list[Carried]]:
     some: list[Carried] = []
+    size, devices = 0, set[str]()
     for one in waiting:
-        if some and sum(each.size for each in some) + one.size > BUNDLE_BYTES:
+        if some and (size + one.size > BUNDLE_BYTES or len(devices | {one.device}) > MOST_DEVICES):
             yield some
-            some = []
+            some, size, devices = [], 0, set()
         some.append(one)
+        size += one.size
+        devices.add(one.device)
     if some:
         yield some
 

@@ -36,8 +36,8 @@ KEY = Ed25519PrivateKey.from_private_bytes(f"TEST-PARAMETER-KEY-{CITY_SEED:013}"
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b"-")) for name in ("BUS-1", "BUS-2")}
 
 
-def _batch(device: str, number: int, count: int = 2, *, amount: int = 100) -> bytes:
-    record = Record(
+def _record(device: str, amount: int = 100) -> Record:
+    return Record(
         kind=Kind.INTENT,
         event=Event.RIDE,
         device=device,
@@ -54,6 +54,10 @@ def _batch(device: str, number: int, count: int = 2, *, amount: int = 100) -> by
         date=bytes(4),
         time=bytes(3),
     )
+
+
+def _batch(device: str, number: int, count: int = 2, *, amount: int = 100) -> bytes:
+    record = _record(device, amount)
     first = (number - 1) * count
     records = [
         Record.decode(record.encode()[:16] + (first + n + 1).to_bytes(4) + record.encode()[20:]) for n in range(count)
@@ -162,3 +166,15 @@ async def test_too_large_a_bundle_is_not_read_to_its_end(
 
     refused = await client.post("/batches/collected", content=endless())
     assert (refused.status_code, refused.json()["reason"]) == (413, "bundle_too_large")
+
+
+async def test_a_bundle_of_more_devices_than_are_locked_at_once_is_refused_before_any_is(
+    client: httpx.AsyncClient,
+) -> None:
+    """A stranger could otherwise use up the locks of the whole database by names alone."""
+    strange = [seal(f"BUS-{number}", 1, [_record(f"BUS-{number}")], lambda _: bytes(64)) for number in range(257)]
+    refused = await client.post("/batches/collected", content=bundle(strange))
+    assert (refused.status_code, refused.json()["reason"]) == (413, "bundle_too_large")
+    answered = await client.post("/batches/collected", content=bundle(strange[:256]))
+    assert answered.status_code == 200
+    assert {answer["problem"]["status"] for answer in answered.json()["answers"]} == {422}

@@ -174,6 +174,21 @@ def test_many_batches_go_in_several_requests(
     assert clearing.records_of(bus) == list(range(1, 11))
 
 
+def test_a_request_brings_batches_of_so_many_buses(
+    tmp_path: Path, link: Path, depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminals.depot.depot.MOST_DEVICES", 2)
+    buses = [Bus(tmp_path / str(n), f"BUS-A-{n}", b"TEST-DEVICE-KEY-OF-DEPOT-TESTS-%d" % n) for n in range(5)]
+    clearing, requests = Clearing(*buses), []
+    clearing.answer = lambda request: requests.append(len(request.content))
+    for each in buses:
+        each.form(2)
+        exchange(each.journal, each.key, link, TRUSTED)
+    depot.visit(link)
+    assert depot.forward(BASE, clearing.client()).accepted == 10
+    assert len(requests) == 3
+
+
 def test_several_batches_and_buses_share_a_link_and_go_in_order(
     tmp_path: Path, bus: Bus, link: Path, depot: Depot
 ) -> None:
