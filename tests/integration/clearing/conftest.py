@@ -19,11 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import URL, text
 
 from backoffice.clock import HEADER
-from backoffice.database import Database
+from backoffice.database import Database, prepare
+from backoffice.migration import upgrade
 from backoffice.settings import Settings
 from clearing.app import create_app
+from clearing.base import Base
 from clearing.participants.documents import DocumentKind
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.software import SoftwareVault
@@ -171,6 +174,26 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 def agreed() -> dict[DocumentKind, Any] | None:
     """What participants agreed on; without it, what the demonstration's did."""
     return None
+
+
+@pytest.fixture
+async def own_database(
+    request: pytest.FixtureRequest, administrator: URL, role_urls: dict[str, URL]
+) -> AsyncIterator[Database]:
+    """A database named after the test module, emptied, where transactions are committed and meet."""
+    name = request.path.stem
+    await prepare(administrator, {role: str(url.password) for role, url in role_urls.items()}, name)
+    owner = role_urls["owner"].set(database=name)
+    await upgrade(owner, "clearing")
+    emptying = Database(owner)
+    async with emptying.transaction() as session:
+        # What an earlier test left in a transaction is an error here and not a hang.
+        await session.execute(text("SET LOCAL lock_timeout = '30s'"))
+        await session.execute(text(f"TRUNCATE {', '.join(str(table) for table in Base.metadata.sorted_tables)}"))
+    await emptying.close()
+    database = Database(role_urls["clearing"].set(database=name))
+    yield database
+    await database.close()
 
 
 @pytest.fixture

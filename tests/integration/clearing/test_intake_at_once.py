@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, func, select, text
+from sqlalchemy import func, select
 
-from backoffice.database import Database, prepare
-from backoffice.migration import upgrade
-from clearing.base import Base
+from backoffice.database import Database
 from clearing.files import Files
 from clearing.intake.queries import open_gaps
 from clearing.intake.tables import BatchRow
 from clearing.settlement import service
 from rulebook.batch import seal
 
-NAME = "clearing_at_once"
 EVENING = datetime(2026, 9, 15, 14, tzinfo=UTC)
 
 
 @pytest.fixture
-async def clearing_database(administrator: URL, role_urls: dict[str, URL]) -> AsyncIterator[Database]:
-    """In place of the one that rolls back: a database of its own, emptied, where transactions meet."""
-    await prepare(administrator, {role: str(url.password) for role, url in role_urls.items()}, NAME)
-    owner = role_urls["owner"].set(database=NAME)
-    await upgrade(owner, "clearing")
-    emptying = Database(owner)
-    async with emptying.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(str(table) for table in Base.metadata.sorted_tables)}"))
-    await emptying.close()
-    database = Database(role_urls["clearing"].set(database=NAME))
-    yield database
-    await database.close()
+def clearing_database(own_database: Database) -> Database:
+    """In place of the one that rolls back."""
+    return own_database
 
 
 async def _windows(house: Any) -> dict[tuple[str, int], int]:

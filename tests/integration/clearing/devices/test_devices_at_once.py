@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, func, select, text
+from sqlalchemy import func, select
 
-from backoffice.database import Database, prepare
-from backoffice.migration import upgrade
-from clearing.base import Base
+from backoffice.database import Database
 from clearing.devices import key_change, publishing
-from clearing.devices.parameter_keys import ParameterKeys
+from clearing.devices.parameter_keys import KeyMissing, ParameterKeys
 from clearing.devices.parts import list_part
 from clearing.devices.tables import DenyListPartRow, DeviceStepRow, ParameterKeyRow
 from rulebook.calendar import BUSINESS_ZONE
 
-NAME = "devices_at_once"
 EVENING = datetime(2026, 9, 15, 22, tzinfo=BUSINESS_ZONE)
 BUS = "/devices/BUS-A-0001"
 
 
 @pytest.fixture
-async def clearing_database(administrator: URL, role_urls: dict[str, URL]) -> AsyncIterator[Database]:
-    """In place of the one that rolls back: a database of its own, emptied, where transactions meet."""
-    await prepare(administrator, {role: str(url.password) for role, url in role_urls.items()}, NAME)
-    owner = role_urls["owner"].set(database=NAME)
-    await upgrade(owner, "clearing")
-    emptying = Database(owner)
-    async with emptying.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(str(table) for table in Base.metadata.sorted_tables)}"))
-    await emptying.close()
-    database = Database(role_urls["clearing"].set(database=NAME))
-    yield database
-    await database.close()
+def clearing_database(own_database: Database) -> Database:
+    """In place of the one that rolls back."""
+    return own_database
 
 
 async def test_a_return_approved_twice_and_withdrawn_at_once_is_decided_once(depot: Any) -> None:
@@ -100,7 +87,7 @@ async def test_a_service_whose_key_is_gone_does_not_start(clearing_database: Dat
     async with clearing_database.transaction() as session:
         await key_change.ensure_key(session, ParameterKeys(tmp_path / "keys"), now=EVENING)
     (tmp_path / "keys" / "1.key").unlink()
-    with pytest.raises(key_change.KeyMissing, match="bring it back"):
+    with pytest.raises(KeyMissing, match="bring it back"):
         async with clearing_database.transaction() as session:
             await key_change.ensure_key(session, ParameterKeys(tmp_path / "keys"), now=EVENING)
 

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, text
 
-from backoffice.database import Database, prepare
-from backoffice.migration import upgrade
-from clearing.base import Base
+from backoffice.database import Database
 from clearing.exchange.messages import DisputeCode
 from simulator.city.neighbour import NAME
 
-DATABASE = "exchange_at_once"
 DAY = date(2026, 9, 15)
 
 
 @pytest.fixture
-async def clearing_database(administrator: URL, role_urls: dict[str, URL]) -> AsyncIterator[Database]:
-    """In place of the one that rolls back: a database of its own, emptied, where transactions meet."""
-    await prepare(administrator, {role: str(url.password) for role, url in role_urls.items()}, DATABASE)
-    owner = role_urls["owner"].set(database=DATABASE)
-    await upgrade(owner, "clearing")
-    emptying = Database(owner)
-    async with emptying.transaction() as session:
-        await session.execute(text(f"TRUNCATE {', '.join(str(table) for table in Base.metadata.sorted_tables)}"))
-    await emptying.close()
-    database = Database(role_urls["clearing"].set(database=DATABASE))
-    yield database
-    await database.close()
+def clearing_database(own_database: Database) -> Database:
+    """In place of the one that rolls back."""
+    return own_database
 
 
 async def test_a_ride_is_paid_once(cities: Any) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, func, select, text
+from sqlalchemy import func, select
 
-from backoffice.database import Database, prepare
-from backoffice.migration import upgrade
-from clearing.base import Base
+from backoffice.database import Database
 from clearing.benefits.office import MedicalRefused
 from clearing.benefits.tables import CancellationRow, SettlementRow
 from clearing.ledger.accounts import medical_book
@@ -20,26 +18,15 @@ from clearing.ledger.service import verify
 from rulebook.messages.medical import ItemClass, MedicalRefusal
 from rulebook.money import yuan
 
-NAME = "medical_at_once"
 LINES = [("2000", ItemClass.A)]
 Within = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
-async def database(administrator: URL, role_urls: dict[str, URL], set_up: Any) -> AsyncIterator[Database]:
-    await prepare(administrator, {role: str(url.password) for role, url in role_urls.items()}, NAME)
-    owner = role_urls["owner"].set(database=NAME)
-    await upgrade(owner, "clearing")
-    emptying = Database(owner)
-    tables = ", ".join(str(table) for table in Base.metadata.sorted_tables)
-    async with emptying.transaction() as session:
-        await session.execute(text(f"TRUNCATE {tables}"))
-    await emptying.close()
-    database = Database(role_urls["clearing"].set(database=NAME))
-    async with database.transaction() as session:
+async def database(own_database: Database, set_up: Any) -> Database:
+    async with own_database.transaction() as session:
         await set_up(session)
-    yield database
-    await database.close()
+    return own_database
 
 
 @pytest.fixture
