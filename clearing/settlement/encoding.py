@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import astuple
+from functools import lru_cache
 from typing import Any
 
 from clearing.day.parquet import Written
-from clearing.ledger.chain import Link, canonical, read_back
+from clearing.ledger.chain import Link, plain, read_back
 from clearing.participants import carrying
 from clearing.settlement.model import DecidedRecord, NumberedTransfer, Position, Remark, WindowResult
 from clearing.verification.context import TransactionId
@@ -35,7 +36,7 @@ def encode(result: WindowResult) -> bytes:
                     numbered.link.number,
                     numbered.link.hash.hex(),
                     numbered.transfer.id in posted,
-                    json.loads(canonical(numbered.transfer)),
+                    plain(numbered.transfer),
                 ]
                 for numbered in result.transfers
             ],
@@ -53,22 +54,23 @@ def digest(encoded: bytes) -> bytes:
     return hashlib.sha256(encoded).digest()
 
 
+@lru_cache(maxsize=2)
 def decode(raw: bytes) -> WindowResult:
-    """What ``encode`` was given."""
-    plain = json.loads(raw)
-    transfers = [(_numbered(number, link, fields), posted) for number, link, posted, fields in plain["transfers"]]
+    """What ``encode`` was given. The last ones are remembered: they never change, and every page asks for one."""
+    given = json.loads(raw)
+    transfers = [(_numbered(number, link, fields), posted) for number, link, posted, fields in given["transfers"]]
     return WindowResult(
-        number=plain["window"],
-        counts=Counter({Status(status): count for status, count in plain["counts"].items()}),
-        exceptions=tuple(map(_decided_back, plain["exceptions"])),
-        remarks=tuple(Remark(RemarkKind(kind), *rest) for kind, *rest in plain["remarks"]),
+        number=given["window"],
+        counts=Counter({Status(status): count for status, count in given["counts"].items()}),
+        exceptions=tuple(map(_decided_back, given["exceptions"])),
+        remarks=tuple(Remark(RemarkKind(kind), *rest) for kind, *rest in given["remarks"]),
         posted=tuple(sorted((n.transfer for n, posted in transfers if posted), key=lambda t: t.id)),
         transfers=tuple(numbered for numbered, _ in transfers),
-        positions=tuple(Position(*fields) for fields in plain["positions"]),
-        held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
-        cleared=tuple(Written(*fields) for fields in plain["cleared"]),
-        counters=tuple(Written(*fields) for fields in plain["counters"]),
-        running=carrying.read_back(plain["running"]),
+        positions=tuple(Position(*fields) for fields in given["positions"]),
+        held={TransactionId.parse(id_): minor for id_, minor in given["held"].items()},
+        cleared=tuple(Written(*fields) for fields in given["cleared"]),
+        counters=tuple(Written(*fields) for fields in given["counters"]),
+        running=carrying.read_back(given["running"]),
     )
 
 

@@ -77,7 +77,7 @@ class Running:
         """The frozen result, or a preview while nothing is frozen. None while it, or the one before it, is computed, and for a
         window too big to be looked at before its close."""
         if row.result is not None:
-            return decode(row.result)
+            return await asyncio.to_thread(decode, row.result)
         before = await queries.window(session, row.number - 1)
         if row.state == WindowState.FROZEN or (before is not None and before.result is None):
             return None

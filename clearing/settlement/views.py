@@ -104,13 +104,13 @@ async def window_view(
         proposed_by=row.proposed_by or "",
         approved_by=row.approved_by or "",
         step=StepView(**asdict(step)) if step else None,
-        **await _of_result(session, result, batches) if result else _nothing_yet(batches, records),
+        **await _of_result(session, row, result, batches) if result else _nothing_yet(batches, records),
     )
 
 
-async def _of_result(session: AsyncSession, result: WindowResult, batches: int) -> dict[str, Any]:
+async def _of_result(session: AsyncSession, row: WindowRow, result: WindowResult, batches: int) -> dict[str, Any]:
     return {
-        "result_digest": digest(encode(result)).hex(),
+        "result_digest": digest(row.result or encode(result)).hex(),
         "counts": {
             "batches": batches,
             "records": sum(result.counts.values()),
