@@ -21,7 +21,7 @@ from clearing.reconciliation.settling import existing
 from clearing.reconciliation.tables import BookRow, PaymentFileRow, PaymentRow
 from clearing.reconciliation.xml import MalformedMessage
 from rulebook.calendar import BUSINESS_ZONE, Calendar
-from rulebook.money import Amount
+from rulebook.money import ZERO, Amount
 
 
 async def draft(session: AsyncSession, number: int, book: str, *, actor: str, now: datetime) -> PaymentFileRow:
@@ -53,6 +53,7 @@ async def release(session: AsyncSession, file: str, *, actor: str, now: datetime
     here = await city(session)
     row = await _drafted(session, file, go_on_only_if_running=True)
     a_second_person(actor, first=row.drafted_by, what=f"payment file {file}")
+    await _refuse_outdated(session, row, today=now.astimezone(BUSINESS_ZONE).date())
     payments = await queries.payments(session, [file])
     try:
         await post(session, [reservation(here, row, payment) for payment in payments], now=now)
@@ -111,6 +112,19 @@ async def released(session: AsyncSession, file: str) -> PaymentFileRow:
         detail = f"file {file} is {row.state}; a second person releases it first"
         raise Refused(409, "The payment file is not released", detail, reason=f"payment_file_{row.state}")
     return row
+
+
+async def _refuse_outdated(session: AsyncSession, file: PaymentFileRow, *, today: date) -> None:
+    """A bank executes nothing yesterday, and what covered the file may have been taken back. Raises ``Refused``."""
+    reached = await progress(session, await existing(session, file.window, file.book, lock=True))
+    faults = {
+        f"its day of execution, {file.execute_on}, is past": file.execute_on < today,
+        f"what it was covered by is {-reached.cover} short": reached.cover < ZERO,
+        "somebody is beyond the net debit cap again": bool(reached.held),
+    }
+    if told := [fault for fault, there in faults.items() if there]:
+        detail = f"file {file.id}: {'; '.join(told)}; withdraw it and draft a new one"
+        raise Refused(409, "The payment file is out of date / 付款文件已过时", detail, reason="payment_file_outdated")
 
 
 async def _payable(session: AsyncSession, row: BookRow) -> dict[str, Amount]:

@@ -50,11 +50,12 @@ def test_every_book_is_settled_through_the_bank_and_its_money_there_is_the_ledge
     assert {book["book"]: book["state"] for book in money.books} == {
         "medical:employee-fund": "settled",
         "transit": "settled",
+        "utilities": "settled",
     }
     paid = {leg["participant"]: leg["done_minor"] for book in money.books for leg in book["legs"]}
     owed = {p["participant"]: abs(p["net_minor"]) for p in city.window["positions"] if p["net_minor"]}
     assert paid == {who: minor for who, minor in owed.items() if who not in ("card-company", "employee-fund")}
-    assert [account["unmatched_minor"] for account in money.accounts] == [0, 0]
+    assert [account["unmatched_minor"] for account in money.accounts] == [0, 0, 0]
 
 
 @pytest.mark.needs_pcsc

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backoffice.clock import HEADER
 from clearing.cases.rules import CaseKind, Subject
 from clearing.cases.service import open_cases
 from clearing.ledger import queries as ledger
@@ -197,6 +198,41 @@ async def test_a_pay_in_the_bank_reverses_is_called_again_once_two_persons_say_s
     await closed.post("/bank/transit/matching")
     assert (await closed.state())["cover_minor"] == 150_001
     await _balances(closed)
+
+
+async def test_a_file_that_is_no_longer_covered_is_not_released(closed: Any) -> None:
+    """Regression: the pay-in that covered it was reversed between draft and release."""
+    await closed.post("/settlement/1/transit/start")
+    await _settle(closed)
+    file = (await closed.post("/settlement/1/transit/payments"))["id"]
+    closed.bank.book("transit", Booking(-100_001, DAY2, "", ()))
+    await closed.say(closed.bank.statement("transit", DAY2))
+    (left,) = (await closed.post("/bank/transit/matching"))["unmatched"]
+    call = next(leg["call"] for leg in (await closed.state())["legs"] if leg["call"])
+    data = {"reference": left, "target": f"call_back:{call}"}
+    await closed.first.post("/bank/transit/by-hand", data=data)
+    await closed.second.post("/bank/transit/by-hand-approval", data=data)
+    refused = await closed.post(f"/payments/{file}/release", by=closed.second, expect=409)
+    assert (refused["reason"], "1000.01 short" in refused["detail"]) == ("payment_file_outdated", True)
+    await closed.post(f"/payments/{file}/withdrawal")
+    assert (await closed.post("/settlement/1/transit/payments"))["total_minor"] == 50_000
+
+
+async def test_a_file_whose_day_is_past_is_not_released(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    file = (await closed.post("/settlement/1/transit/payments"))["id"]
+    for client, (name, password) in (
+        (closed.first, ("wang", "first-person")),
+        (closed.second, ("li", "second-person")),
+    ):
+        client.headers[HEADER] = "2026-09-17T09:00:00+08:00"
+        await client.post("/sign-in", data={"name": name, "password": password})
+    refused = await closed.post(f"/payments/{file}/release", by=closed.second, expect=409)
+    assert (refused["reason"], "2026-09-16, is past" in refused["detail"]) == ("payment_file_outdated", True)
+    await closed.post(f"/payments/{file}/withdrawal", by=closed.second)
+    again = await closed.post("/settlement/1/transit/payments")
+    assert again["execute_on"] == "2026-09-17"
+    await closed.post(f"/payments/{again['id']}/release", by=closed.second)
 
 
 async def test_two_people_for_a_payment_file_and_no_file_before_the_release(closed: Any) -> None:
