@@ -10,6 +10,9 @@ from rulebook.money import Amount, Currency
 _DECIMAL = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?")
 
 
+_LARGEST = 2**63 - 1  # fen; what a column of the database holds
+
+
 class NotAnAmount(ValueError):
     """The text is no amount of whole fen."""
 
@@ -24,7 +27,10 @@ def parse(value: str, currency: str) -> Amount:
     part = (found["part"] or "").rstrip("0")
     if len(part) > 2:
         raise NotAnAmount(f"amount is {value!r}; it is finer than a fen")
-    return Amount(int((found["whole"] or "0") + part.ljust(2, "0")))
+    minor = int((found["whole"] or "0") + part.ljust(2, "0"))
+    if minor > _LARGEST:
+        raise NotAnAmount(f"amount is {value!r}; at most {render(Amount(_LARGEST))} can be booked")
+    return Amount(minor)
 
 
 def render(amount: Amount) -> str:

@@ -106,8 +106,9 @@ async def found(session: AsyncSession, file: str, *, lock: bool = False) -> Paym
 
 
 async def released(session: AsyncSession, file: str) -> PaymentFileRow:
-    """Raises ``Refused``: what nobody released does not leave the house."""
+    """Raises ``Refused``: what nobody released does not leave the house, and nothing does while the book is stopped."""
     row = await found(session, file)
+    await standing.running(session, row.book)
     if row.state != FileState.RELEASED:
         detail = f"file {file} is {row.state}; a second person releases it first"
         raise Refused(409, "The payment file is not released", detail, reason=f"payment_file_{row.state}")

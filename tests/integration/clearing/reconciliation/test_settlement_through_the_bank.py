@@ -279,6 +279,17 @@ async def test_wrong_finalisation_balance_accepted(closed: Any) -> None:
     await _balances(closed)
 
 
+async def test_a_released_file_does_not_leave_the_house_while_the_book_is_stopped(closed: Any) -> None:
+    await closed.post("/settlement/1/transit/start")
+    file = (await closed.post("/settlement/1/transit/payments"))["id"]
+    await closed.post(f"/payments/{file}/release", by=closed.second)
+    assert (await closed.first.get(f"/payments/{file}.xml")).status_code == 200
+    right = closed.bank.statement("transit", DAY1)
+    await closed.say(right.replace(b"50000.00", b"49999.99").replace(b"SIMULATOR-S", b"WRONG-S"))
+    answer = await closed.first.get(f"/payments/{file}.xml")
+    assert (answer.status_code, answer.json()["reason"]) == (409, "bank_stopped")
+
+
 async def test_a_gap_between_statements_stops_until_the_missing_one_has_come(closed: Any) -> None:
     await closed.post("/settlement/1/transit/start")
     await closed.pay_in("concession-fund", 1, day=DAY1)

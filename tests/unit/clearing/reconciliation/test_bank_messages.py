@@ -48,13 +48,16 @@ def test_an_amount_beyond_a_floats_precision_is_exact() -> None:
     assert float("90071992547409.93") * 100 != 9_007_199_254_740_993
 
 
-@pytest.mark.parametrize("written", ["12.345", "", ".", "1e3", "1,00", "-1.00", "１２", "NaN"])
+@pytest.mark.parametrize("written", ["12.345", "", ".", "1e3", "1,00", "-1.00", "１２", "NaN", "92233720368547758.08"])
 def test_what_is_no_amount_of_fen_is_refused(written: str) -> None:
     with pytest.raises(NotAnAmount):
         parse(written, "CNY")
 
 
-@pytest.mark.parametrize(("written", "minor"), [("12", 1200), ("12.3", 1230), (".5", 50), ("7.", 700), ("0.0100", 1)])
+@pytest.mark.parametrize(
+    ("written", "minor"),
+    [("12", 1200), ("12.3", 1230), (".5", 50), ("7.", 700), ("0.0100", 1), ("92233720368547758.07", 2**63 - 1)],
+)
 def test_each_form_of_a_decimal_is_read(written: str, minor: int) -> None:
     assert parse(written, "CNY").minor == minor
 
