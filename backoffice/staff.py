@@ -70,6 +70,11 @@ class Staff:
     name: str
     roles: frozenset[str]
 
+    @property
+    def is_guest(self) -> bool:
+        """Of a participant, which every role names (``operator:<id>``): to be shown what is the participant's own."""
+        return bool(self.roles) and all(":" in role for role in self.roles)
+
 
 class Accounts:
     """Sign-in against one service's tables."""

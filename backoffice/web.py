@@ -160,7 +160,17 @@ async def current_staff(request: Request, here: ServiceDep, moment: Now) -> Staf
     return staff
 
 
-StaffDep = Annotated[Staff, Depends(current_staff)]
+AnyStaffDep = Annotated[Staff, Depends(current_staff)]
+
+
+async def own_staff(staff: AnyStaffDep) -> Staff:
+    """FastAPI dependency: the service's own staff; 403 for a participant's, which is not to see the others' business."""
+    if staff.is_guest:
+        raise HTTPException(403, "A participant's staff sees its own files only / 参与方人员只能查看本方文件")
+    return staff
+
+
+StaffDep = Annotated[Staff, Depends(own_staff)]
 
 
 def require_role(*roles: str) -> Callable[[Staff], Awaitable[Staff]]:

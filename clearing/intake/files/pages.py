@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from backoffice.problems import Refused
 from backoffice.staff import Staff
-from backoffice.web import Now, Service, ServiceDep, StaffDep
+from backoffice.web import AnyStaffDep, Now, Service, ServiceDep
 from clearing.files import FilesDep
 from clearing.intake.files.service import FileReceipt, layouts, take_file
 from clearing.intake.files.tables import OperatorsFileRow
@@ -32,7 +32,7 @@ SHOWN = 200
 
 
 @router.get("/files")
-async def page(request: Request, staff: StaffDep, here: ServiceDep) -> Response:
+async def page(request: Request, staff: AnyStaffDep, here: ServiceDep) -> Response:
     return await _page(request, here, _operator(staff))
 
 
