@@ -24,13 +24,19 @@ from rulebook.calendar import BUSINESS_ZONE
 ACTOR = "clearing"
 
 
-async def follow_window(session: AsyncSession, result: WindowResult, results: Path, *, now: datetime) -> None:
-    """After a window has closed, once. ``results``: the folder of its cleared records."""
+async def used_by_cards(session: AsyncSession, result: WindowResult, results: Path) -> Came:
+    """What a window's cleared records name of the cards whose gaps are open. Seconds for a big city's day: read it before
+    anything is locked. ``results``: the folder of its cleared records."""
     open_ = await queries.gaps(session, GapState.OPEN)
     files = [results / file.name for file in result.cleared]
     serials = {gap.subject for gap in open_.values() if gap.kind is GapKind.CARD}
     cards = await asyncio.to_thread(queries.card_sequences, files, serials)
-    await _move(session, open_, {(GapKind.CARD, serial): used for serial, used in cards.items()}, now=now)
+    return {(GapKind.CARD, serial): used for serial, used in cards.items()}
+
+
+async def follow_window(session: AsyncSession, result: WindowResult, used: Came, *, now: datetime) -> None:
+    """After a window has closed, once. ``used``: by cards, in it."""
+    await _move(session, await queries.gaps(session, GapState.OPEN), used, now=now)
     of = await city(session)
     known = await queries.gaps(session, GapState.OPEN, GapState.EXPLAINED)
     new = opened(

@@ -17,12 +17,12 @@ from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
 from clearing.files import FilesDep
-from clearing.gaps.service import follow_window
+from clearing.gaps.service import follow_window, used_by_cards
 from clearing.history.service import fold_closed
 from clearing.keys import VaultDep
 from clearing.participants.service import city
 from clearing.settlement import queries, service
-from clearing.settlement.encoding import encode
+from clearing.settlement.encoding import decode, encode
 from clearing.settlement.model import WindowResult
 from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import DAY_HEADER, NATURES, PURPOSES, day_csv, day_rows, statement, statement_csv
@@ -69,11 +69,17 @@ async def approval(
     afterwards: BackgroundTasks,
 ) -> WindowView | Response:
     """The second person closes it. What cards' histories are found by is made after the answer."""
+    async with here.database.reading() as session:
+        waiting = await existing(session, number)
+        proposed = decode(waiting.result) if waiting.result is not None else None
+        used = await used_by_cards(session, proposed, running.files.results) if proposed is not None else {}
     async with here.database.transaction() as session:
         row = await service.approve(session, number, actor=staff.name, now=moment)
         await follow_open_taps(session, now=moment)
         found = await _there(session, running, number, moment)
-        await follow_window(session, found, running.files.results, now=moment)
+        if found != proposed:  # withdrawn meanwhile, and proposed anew
+            used = await used_by_cards(session, found, running.files.results)
+        await follow_window(session, found, used, now=moment)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
         )

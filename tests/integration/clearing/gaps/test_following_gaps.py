@@ -19,7 +19,7 @@ from clearing.cases.tables import CaseRow
 from clearing.day.parquet import Written
 from clearing.gaps import queries
 from clearing.gaps.rules import GapState
-from clearing.gaps.service import follow_deadlines, follow_window
+from clearing.gaps.service import follow_deadlines, follow_window, used_by_cards
 from clearing.gaps.tables import GapRow
 from clearing.intake.tables import BatchRow
 from clearing.participants.charging import NOTHING_RUNNING
@@ -66,7 +66,8 @@ class Books:
             counters=(),
             running=NOTHING_RUNNING,
         )
-        await follow_window(self.session, result, self.results, now=now)
+        by_cards = await used_by_cards(self.session, result, self.results)
+        await follow_window(self.session, result, by_cards, now=now)
 
     async def came(self, number: int, first: int, last: int) -> None:
         values = {"device": "BUS-A-0001", "number": number, "content_hash": bytes([number]) * 32, "window": 1}
