@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
@@ -55,8 +55,3 @@ class Absence:
 
     lost_at: datetime
     back_at: datetime | None = None
-
-
-def away(absences: Iterable[Absence], at: datetime) -> bool:
-    """Whether what the device did at ``at`` counts for nothing, however it came here."""
-    return any(a.lost_at <= at and (a.back_at is None or at < a.back_at) for a in absences)

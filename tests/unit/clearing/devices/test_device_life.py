@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from clearing.devices.life import (
     LIFE,
     TWO_PERSONS,
-    Absence,
     DeviceEvent,
     DeviceState,
-    away,
     possible,
 )
 
@@ -48,15 +44,3 @@ def test_the_end_is_the_end() -> None:
 
 def test_what_cannot_be_taken_back_by_one_needs_two() -> None:
     assert {DeviceEvent.RETURN, DeviceEvent.DECOMMISSION} == TWO_PERSONS
-
-
-NOON = datetime(2026, 9, 15, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-ENDED, STANDING = Absence(NOON, NOON + HOUR), Absence(NOON + 3 * HOUR)
-
-
-@pytest.mark.parametrize(
-    ("hours", "lost"), [(-1, False), (0, True), (0.5, True), (1, False), (2.9, False), (3, True), (9000, True)]
-)
-def test_what_a_device_did_while_it_was_away_counts_for_nothing(hours: float, lost: bool) -> None:
-    assert away([ENDED, STANDING], NOON + hours * HOUR) is lost
