@@ -23,6 +23,7 @@ from clearing.reconciliation.tables import AllocationRow, BookRow, PaymentFileRo
 from clearing.settlement.life import BookState
 from rulebook.money import Amount
 
+_MOVE_NOTHING = frozenset({TargetKind.BOOKED, TargetKind.ENTRY})
 _OURS = frozenset({Purpose.SETTLEMENT, Purpose.ADJUSTMENT})  # an entry of the bank makes them, not the other way round
 
 
@@ -146,7 +147,7 @@ async def _transfers(
                 made[found.entry.reference, place] = settling(
                     pending, Phase.POST, id=f"{pending.id}:paid", business_day=found.entry.booked_on
                 )
-            elif part.target.kind is not TargetKind.BOOKED:
+            elif part.target.kind not in _MOVE_NOTHING:
                 made[found.entry.reference, place] = _moved(here, book, account, found, place, part)
     return made
 
@@ -198,6 +199,11 @@ async def _store(
         }
         for found in matching.matches
         for place, part in enumerate(found.parts)
+    ]
+    rows += [
+        row | {"reference": row["target"], "target": row["reference"], "number": 0, "amount_minor": -part.amount_minor}
+        for row, part in zip(rows, [part for found in matching.matches for part in found.parts], strict=True)
+        if part.target.kind is TargetKind.ENTRY
     ]
     if rows:
         await session.execute(insert(AllocationRow), rows)

@@ -12,7 +12,7 @@ from backoffice.problems import Refused
 from backoffice.two_people import a_second_person
 from clearing.participants.rules import City
 from clearing.participants.service import city
-from clearing.reconciliation import queries, standing
+from clearing.reconciliation import queries, standing, taken_back
 from clearing.reconciliation.applying import book_matching, open_targets
 from clearing.reconciliation.matching import Match, Matching, by_hand
 from clearing.reconciliation.settling import at_bank
@@ -90,7 +90,8 @@ async def _match(
     if reference not in entries:
         detail = f"entry {reference} of {book} is not there, or it is matched"
         raise Refused(409, "No such unmatched entry", detail, reason="entry_not_open")
-    targets = {(str(target.kind), target.id): target for target in await open_targets(session, here, book)}
+    every = [*await open_targets(session, here, book), *await taken_back.cancelling(session, here, book)]
+    targets = {(str(target.kind), target.id): target for target in every}
     if strangers := [":".join(name) for name in chosen if tuple(name) not in targets]:
         detail = f"{', '.join(strangers)}: not open; choose from what is open"
         raise Refused(409, "Not open", detail, reason="target_not_open")

@@ -19,6 +19,7 @@ class TargetKind(StrEnum):
     BOOKED = "booked"  # the ledger has it already: prefunding, contributions
     CALL_BACK = "call_back"  # the bank takes back what it had shown as paid on a call
     PAYMENT_BACK = "payment_back"  # a payment that the bank had shown comes back
+    ENTRY = "entry"  # another unmatched entry the other way: the bank corrected itself, or money went back as it came
 
 
 @unique

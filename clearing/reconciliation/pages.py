@@ -10,7 +10,7 @@ from clearing.cases.queries import waiting
 from clearing.cases.rules import CaseKind
 from clearing.participants.rules import City
 from clearing.participants.service import city
-from clearing.reconciliation import applying, by_hand, queries, settling
+from clearing.reconciliation import applying, by_hand, queries, settling, taken_back
 from clearing.reconciliation.matching import TargetKind
 from clearing.reconciliation.progress import FileState, progress
 from clearing.reconciliation.views import KINDS, RULES, STATES, WRONGS, at_banks, listed
@@ -84,7 +84,10 @@ async def matching(book: str, request: Request, staff: StaffDep, here: ServiceDe
         settling.at_bank(of, book)
         planned = await applying.dry_run(session, book)
         done = (await queries.allocations(session, book))[:SHOWN]
-        targets = await applying.open_targets(session, of, book)
+        targets = [
+            *await applying.open_targets(session, of, book),
+            *await taken_back.cancelling(session, of, book),
+        ]
         proposals = await by_hand.proposals(session, of.bank_accounts[book].account.number)
         opened = [case for case in await waiting(session, CaseKind.BREAK) if case.book == book]
     return here.page(

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.states import step
+from clearing.participants.rules import City
 from clearing.reconciliation import queries
 from clearing.reconciliation.matching import Match, Target, TargetKind
 from clearing.reconciliation.progress import Direction, call_id
@@ -29,6 +30,14 @@ async def targets(session: AsyncSession, book: str) -> list[Target]:
     """Everything shown that may come back. What an aborted settlement left was carried on, and is the next one's."""
     windows = [row.window for row in await _settlements(session, book)]
     return [*await _calls(session, book, windows), *await _payments(session, book, windows)]
+
+
+async def cancelling(session: AsyncSession, here: City, book: str) -> list[Target]:
+    """Every unmatched entry, as what another one takes back. No rule looks at them: two persons say so."""
+    return [
+        Target(kind=TargetKind.ENTRY, id=row.reference, participant=here.keepers[book], open_minor=-row.amount_minor)
+        for row in await queries.unmatched(session, book)
+    ]
 
 
 async def reopen(session: AsyncSession, book: str, matches: Iterable[Match]) -> None:

@@ -65,6 +65,7 @@ KINDS: dict[str, tuple[str, str]] = {
     TargetKind.BOOKED: ("已记账", "booked"),
     TargetKind.CALL_BACK: ("冲回缴款", "pay-in taken back"),
     TargetKind.PAYMENT_BACK: ("退回付款", "payment that came back"),
+    TargetKind.ENTRY: ("对冲流水", "entry that cancels it"),
 }
 
 

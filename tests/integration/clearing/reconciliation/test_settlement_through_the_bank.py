@@ -200,6 +200,33 @@ async def test_a_pay_in_the_bank_reverses_is_called_again_once_two_persons_say_s
     await _balances(closed)
 
 
+async def test_two_entries_that_cancel_each_other_are_two_persons_matter(closed: Any) -> None:
+    """Money for nothing known that the bank sends back, or a wrong booking that it corrects: nothing moves in the ledger."""
+    stranger = BankAccount(number="9558800200000000999", bank_code="102100099996", name="unknown")
+    closed.bank.credit("transit", 700, payer=stranger, remittance="?", day=DAY1)
+    closed.bank.book("transit", Booking(-700, DAY2, "", ()))
+    closed.bank.book("transit", Booking(-701, DAY2, "", ()))
+    for day in (DAY1, DAY2):
+        await closed.say(closed.bank.statement("transit", day))
+    came, went, other = (await closed.post("/bank/transit/matching"))["unmatched"]
+
+    async def by_hand(what: str, by: Any, target: str) -> Any:
+        data = {"reference": came, "target": f"entry:{target}"}
+        return (await by.post(f"/bank/transit/by-hand{what}", data=data)).status_code
+
+    assert await by_hand("", closed.first, other) == await by_hand("", closed.first, came) == 409
+    assert f"entry:{went}" in (await closed.first.get("/bank/transit/matching")).text
+    assert await by_hand("", closed.first, went) == 204
+    assert await by_hand("-approval", closed.first, went) == 409
+    before = await _balances(closed)
+    assert await by_hand("-approval", closed.second, went) == 200
+    assert await _balances(closed) == before
+    assert (await closed.post("/bank/transit/matching"))["unmatched"] == [other]
+    page = (await closed.first.get("/bank/transit/matching")).text
+    assert f"break:0200000109000000017:{other}" in page
+    assert f"break:0200000109000000017:{went}" not in page
+
+
 async def test_a_file_that_is_no_longer_covered_is_not_released(closed: Any) -> None:
     """Regression: the pay-in that covered it was reversed between draft and release."""
     await closed.post("/settlement/1/transit/start")
