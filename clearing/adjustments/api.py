@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from backoffice.forms import Fen
 from backoffice.staff import Staff
 from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.adjustments import queries, service
@@ -62,7 +63,7 @@ async def propose(
     book: Annotated[str, Form()],
     giver: Annotated[str, Form()],
     receiver: Annotated[str, Form()],
-    amount_minor: Annotated[int, Form()],
+    amount_minor: Fen,
     reason: Annotated[Reason, Form()],
     text: Text,
     corrects: Annotated[Corrects, Form()],

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice.forms import FenAboveZero
 from backoffice.problems import Refused
 from backoffice.staff import Staff
 from backoffice.web import Now, ServiceDep, StaffDep, require_role
@@ -37,7 +38,7 @@ async def open_dispute(
     book: Annotated[str, Form()],
     claimant: Annotated[str, Form()],
     respondent: Annotated[str, Form()],
-    amount_minor: Annotated[int, Form(gt=0)],
+    amount_minor: FenAboveZero,
     note: Note,
 ) -> CaseView | Response:
     """A participant claims money of another. ``number`` is the claimant's own; the same again changes nothing."""

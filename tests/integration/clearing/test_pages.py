@@ -14,7 +14,7 @@ DISPUTE = {
     "book": "transit",
     "claimant": "bus-a",
     "respondent": "bus-b",
-    "amount_minor": "350",
+    "amount_yuan": "3.5",
     "note": "ours",
 }
 
@@ -111,7 +111,8 @@ async def test_accounts_have_words_and_persons_stand_together(closed: Any) -> No
 async def test_what_waits_for_a_second_person_stands_in_front(closed: Any) -> None:
     assert "Nothing waits for a second person" in await page_of(closed, "/")
     async with closed.staff("wang") as wang:
-        assert (await wang.post("/cases", data=DISPUTE)).status_code == 201
+        opened = await wang.post("/cases", data=DISPUTE)
+        assert (opened.status_code, opened.json()["amount_minor"]) == (201, 350)
         case = "dispute:bus-a:7"
         answer = await wang.post(f"/cases/{case}/proposal", data={"resolution": "adjust", "note": "so it is"})
         assert answer.status_code == 200, answer.text

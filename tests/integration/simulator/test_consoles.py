@@ -31,6 +31,21 @@ CLEARING_PAGES = (
     "/exceptions",
     "/accounts",
     "/windows",
+    "/windows/1/close",
+    "/windows/1/charges",
+    "/accounts/transit/value-on-cards",
+    "/accounts/medical:employee-fund/fund-at-bank",
+    "/balances",
+    "/openings",
+    "/files",
+    "/gaps",
+    "/exchange",
+    "/publishing",
+    "/documents",
+    "/documents/contracts/1",
+    "/documents/city/1",
+    "/apportionment",
+    "/card-history",
     "/settlement",
     "/settlement/1/transit",
     "/settlement/1/medical:employee-fund",
@@ -47,6 +62,9 @@ CLEARING_PAGES = (
     "/loads",
     "/visits",
 )
+# Names of the inputs a reader of screens would meet without a word.
+_UNNAMED = """[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]
+    .filter(field => !field.labels.length && !field.getAttribute('aria-label')).map(field => field.name)"""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +120,7 @@ def test_each_page_opens_without_error_in_both_languages(page: Page, city: Playe
     expect(heading).to_be_visible()
     assert any("一" <= character <= "鿿" for character in heading.inner_text())
     assert any(character.isascii() and character.isalpha() for character in heading.inner_text())
+    assert page.evaluate(_UNNAMED) == []
     # No page is wider than the screen: tables scroll in themselves.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     keep(page, f"{service}{path.replace('/', '-')}")
@@ -134,7 +153,7 @@ def test_two_persons_end_a_dispute(page: Page, browser: Browser, city: Played) -
     page.locator("select[name=book]").select_option("transit")
     page.locator("select[name=claimant]").select_option("bus-a")
     page.locator("select[name=respondent]").select_option("bus-b")
-    page.get_by_label("金额（分）").fill("350")
+    page.get_by_label("金额（元）").fill("3.50")
     page.get_by_label("事由").fill("B201 路当日由甲公司代运")
     page.get_by_role("button", name="提出").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("dispute:bus-a:2026-17")
@@ -145,12 +164,45 @@ def test_two_persons_end_a_dispute(page: Page, browser: Browser, city: Played) -
     page.get_by_role("button", name="提出").click()
     expect(page.locator("main")).to_contain_text("Somebody else must approve it")
     keep(page, "clearing-case-proposed")
+    page.goto(url)
+    expect(page.locator("main")).to_contain_text("待他人复核")
     page.goto(f"{url}/cases")
     keep(page, "clearing-cases-one-open")
     second = browser.new_page(locale="zh-CN", viewport={"width": 1280, "height": 900})
     sign_in(second, url, "clearing-approver", "demo-approver")
-    second.goto(f"{url}/cases/dispute:bus-a:2026-17")
+    keep(second, "clearing-overview-to-check")
+    second.get_by_role("link", name="请复核").click()
+    expect(second).to_have_url(f"{url}/cases/dispute:bus-a:2026-17")
+    expect(second.locator("main")).to_contain_text("3.50")
     second.get_by_role("button", name="复核并入账").click()
     expect(second.locator("main")).to_contain_text("adjusted to the claimant")
     keep(second, "clearing-case-closed")
     second.close()
+
+
+def test_a_refusal_is_told_on_a_page_with_the_way_back(page: Page, city: Played) -> None:
+    url = city.services.urls["clearing"]
+    sign_in(page, url, "clearing-clerk", "demo-clerk")
+    page.goto(f"{url}/adjustments")
+    page.get_by_label("编号（自定）").fill("A-1")
+    page.locator("select[name=book]").select_option("transit")
+    page.locator("select[name=giver]").select_option("bus-a")
+    page.locator("select[name=receiver]").select_option("bus-a")
+    page.get_by_label("金额（元）").fill("0")
+    page.get_by_label("案件编号或窗口号").fill("nowhere")
+    page.get_by_label("说明").fill("为何")
+    page.get_by_role("button", name="提出").click()
+    expect(page.get_by_role("alert")).to_contain_text("receiver")
+    expect(page.get_by_role("alert")).to_contain_text("amount_minor")
+    keep(page, "clearing-refused")
+    page.get_by_role("link", name="返回").click()
+    expect(page).to_have_url(f"{url}/adjustments")
+
+
+def test_the_keyboard_reaches_the_content_first(page: Page, city: Played) -> None:
+    sign_in(page, city.services.urls["clearing"], "clearing-clerk", "demo-clerk")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("总览")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="跳到内容")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
