@@ -11,7 +11,7 @@ from typing import Any
 
 from clearing.day.parquet import Written
 from clearing.day.posting import FareSet
-from clearing.ledger.chain import canonical, read_back
+from clearing.ledger import chain
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
 from clearing.verification.context import TransactionId
@@ -40,7 +40,7 @@ def encode(found: Found) -> bytes:
         "exceptions": [_decided(row) for row in found.exceptions],
         "remarks": [astuple(remark) for remark in found.remarks],
         "sets": [[f"{s.business_day:%F}", s.operator, s.line, s.bearer, *sums] for s, sums in found.sets.items()],
-        "single": [json.loads(canonical(transfer)) for transfer in found.single],
+        "single": [chain.plain(transfer) for transfer in found.single],
         "held": {str(id_): minor for id_, minor in found.held.items()},
         "released": [str(id_) for id_ in found.released],
         "cleared": [astuple(written) for written in found.cleared],
@@ -60,7 +60,7 @@ def decode(raw: bytes) -> Found:
             FareSet(date.fromisoformat(day), operator, line, bearer): (minor, count)
             for day, operator, line, bearer, minor, count in plain["sets"]
         },
-        single=tuple(map(read_back, plain["single"])),
+        single=tuple(map(chain.read_back, plain["single"])),
         held={TransactionId.parse(id_): minor for id_, minor in plain["held"].items()},
         released=tuple(map(TransactionId.parse, plain["released"])),
         cleared=tuple(Written(*fields) for fields in plain["cleared"]),

@@ -105,11 +105,14 @@ async def withdrawal(
 ) -> WindowView | Response:
     """Either of the two takes the proposal back before it is approved."""
     async with here.database.transaction() as session:
+        manifest = (await existing(session, number)).manifest
         row = await service.withdraw(session, number)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing withdrawn", subject=str(number)
         )
         view = await window_view(session, row, await running.result_of(session, row, now=moment))
+    if manifest is not None:
+        running.forget(number, manifest)
     return _answer(request, view)
 
 

@@ -15,7 +15,7 @@ from clearing.day.parquet import Written
 from clearing.facts.rules import DenyChange, DenyList
 from clearing.intake.rules import Range
 from clearing.intake.store import RawStore
-from clearing.ledger.chain import Link, canonical, read_back
+from clearing.ledger.chain import Link, plain, read_back
 from clearing.ledger.rules import Transfer
 from clearing.participants import carrying
 from clearing.participants.charging import Running
@@ -157,7 +157,7 @@ _PARTS: dict[str, _Part] = {
     "held": _by_id(_same, _same),
     "decided": _by_id(_same, _same),
     "online": _Part(
-        lambda transfers: [json.loads(canonical(transfer)) for transfer in sorted(transfers, key=lambda t: t.id)],
+        lambda transfers: [plain(transfer) for transfer in sorted(transfers, key=lambda t: t.id)],
         lambda plain: tuple(map(read_back, plain)),
     ),
     "links": _Part(

@@ -180,6 +180,7 @@ async def test_a_window_withdrawn_while_it_is_computed_keeps_no_result(house: An
     result = await asyncio.to_thread(Computer(files, house.app.state.vault, lambda *_: b"").result, manifest)
     async with house.staff("li") as li:
         assert (await li.post("/windows/1/withdrawal")).json()["state"] == "withdrawn"
+    assert not list((files.folder / "stages").iterdir())
     with pytest.raises(Refused, match="withdrawn; for propose it must be frozen"):
         async with house.database.transaction() as session:
             await service.propose(session, 1, manifest, result)

@@ -19,7 +19,7 @@ from clearing.intake.rules import of_numbers
 from clearing.ledger.rules import Purpose
 from clearing.verification.reasons import Reason, RemarkKind, Status
 from rulebook.calendar import BUSINESS_ZONE
-from rulebook.record import Event, Outcome
+from rulebook.record import Event, Kind, Outcome
 
 
 def _sums(transfers: Any) -> Counter[Any]:
@@ -187,20 +187,26 @@ _FIELDS = st.fixed_dictionaries(
 )
 
 
-@given(rows=st.lists(st.tuples(_FIELDS, st.sampled_from(Outcome), st.booleans()), min_size=4, max_size=8))
+_KINDS = st.tuples(
+    st.sampled_from(Kind), st.sampled_from(Outcome), st.sampled_from([-1, 0, 1, 2**32 - 1]), st.booleans()
+)
+
+
+@given(rows=st.lists(st.tuples(_FIELDS, _KINDS), min_size=2, max_size=8))
 @settings(_PROPERTY, max_examples=10)
 def test_no_record_stops_the_day(town: Any, columnar: Any, rows: list[Any]) -> None:
+    """An intent, and whatever else of the same transaction: also what no terminal of ours would write."""
     town.journal.clear()
     town.deny.clear()
     town.deny_card(1)
-    for number, (fields, outcome, proven) in enumerate(rows):
+    for number, (fields, (kind, outcome, before, proven)) in enumerate(rows):
         said = {name: value for name, value in fields.items() if name not in ("stamp", "card_sequence")}
         stamp = bytes.fromhex(fields["stamp"])
-        intent = town.intent(
-            1 + number % 3, fields.get("card_sequence", number), **said | {"date": stamp[:4], "time": stamp[4:]}
-        )
-        ends = {} if proven else {"tac": b"\x01\x02\x03\x04"}
-        town.outcome(intent, outcome, **ends)
+        sequence = fields.get("card_sequence", number)
+        intent = town.intent(1 + number % 3, sequence, **said | {"date": stamp[:4], "time": stamp[4:]})
+        refers_to = intent.journal_sequence if before < 0 else before
+        tac = town.tac(intent) if proven else b"\x01\x02\x03\x04"
+        town.write(replace(intent, kind=kind, outcome=outcome, refers_to=refers_to, tac=tac))
     assert_equal(columnar.clear(town.inputs()), town.settle())
 
 
