@@ -94,7 +94,7 @@ def span(length: timedelta) -> str:
     """A length of time in both languages, in its largest whole unit."""
     seconds = int(length.total_seconds())
     size, chinese, english = next(unit for unit in _UNITS if seconds % unit[0] == 0)
-    return f"{seconds // size} {chinese} {english}"
+    return f"{seconds // size} {chinese} ({seconds // size} {english})"
 
 
 def create_service_app(

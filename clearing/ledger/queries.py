@@ -103,6 +103,13 @@ async def standings(session: AsyncSession, book: str) -> list[Standing]:
     return sorted((_standing(row) for row in await session.execute(found)), key=lambda s: s.account.code)
 
 
+async def standing(session: AsyncSession, book: str, account_code: str) -> Standing | None:
+    """One account, None where there is none of that name."""
+    found = await session.execute(select(_ACCOUNTS).where(AccountRow.book == book, AccountRow.code == account_code))
+    row = found.one_or_none()
+    return _standing(row) if row else None
+
+
 async def accounts(session: AsyncSession, keys: Sequence[tuple[str, str]]) -> list[Account]:
     found = select(_ACCOUNTS).where(tuple_(AccountRow.book, AccountRow.code).in_(keys))
     return [_standing(row).account for row in await session.execute(found)]

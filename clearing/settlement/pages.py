@@ -117,7 +117,7 @@ async def accounts(request: Request, _: StaffDep, here: ServiceDep) -> Response:
 @router.get("/accounts/{book}/{code}")
 async def account(request: Request, book: str, code: str, _: StaffDep, here: ServiceDep) -> Response:
     async with here.database.reading() as session:
-        standing = next((s for s in await ledger.standings(session, book) if s.account.code == code), None)
+        standing = await ledger.standing(session, book, code)
         transfers = await ledger.newest_transfers_of(session, book, code, SHOWN)
         names = await _names(session)
     status = 200 if standing else 404

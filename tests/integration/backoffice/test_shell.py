@@ -278,10 +278,10 @@ async def test_sign_in_leads_on_to_what_was_asked_for(
 @pytest.mark.parametrize(
     ("length", "told"),
     [
-        (timedelta(hours=1), "1 小时 h"),
-        (timedelta(days=3), "3 天 d"),
-        (timedelta(minutes=90), "90 分钟 min"),
-        (timedelta(0), "0 天 d"),
+        (timedelta(hours=1), "1 小时 (1 h)"),
+        (timedelta(days=3), "3 天 (3 d)"),
+        (timedelta(minutes=90), "90 分钟 (90 min)"),
+        (timedelta(0), "0 天 (0 d)"),
     ],
 )
 def test_lengths_of_time_are_told_in_words(length: timedelta, told: str) -> None:

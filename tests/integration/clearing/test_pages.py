@@ -69,6 +69,31 @@ async def test_the_days_records_are_a_picture(closed: Any, path: str) -> None:
     assert "<title>拒绝 rejected 2</title>" in page
 
 
+async def test_a_participant_of_two_books_has_two_bars(closed: Any) -> None:
+    page = await page_of(closed, "/windows/1/close")
+    for book in ("交通", "代收"):
+        assert f">{book} · 市民卡公司 Citizen Card Company</text>" in page
+
+
+async def test_the_citys_document_is_told_in_words(closed: Any) -> None:
+    page = await page_of(closed, "/documents/city/1")
+    assert "多边轧差" in page
+    assert "应付运营方" in page
+
+
+async def test_an_open_tap_leads_to_its_case(closed: Any) -> None:
+    links = re.findall(r'href="(/cases/tap:[^"]+)"', await page_of(closed, "/open-taps"))
+    assert len(links) == 1
+    assert "挂账交易" in await page_of(closed, links[0])
+
+
+async def test_an_unknown_account_is_told(closed: Any) -> None:
+    async with closed.staff("li") as staff:
+        answer = await staff.get("/accounts/transit/nobody")
+    assert answer.status_code == 404
+    assert "没有这个账户" in answer.text
+
+
 async def test_a_closed_window_says_what_comes_next(closed: Any) -> None:
     page = await page_of(closed, "/windows/1/close")
     for link in ("/settlement/1/transit", "/exceptions?window=1", "/batches?window=1", "/windows/1/charges"):
