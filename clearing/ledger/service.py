@@ -60,6 +60,10 @@ class AccountDiffers(Exception):
     """An account of that name exists with another kind, currency or limit."""
 
 
+class LimitInUse(Exception):
+    """A limit below what its agent owes; nothing was changed."""
+
+
 async def open_accounts(session: AsyncSession, accounts: Iterable[Account]) -> None:
     """Open those that are missing. Raises ``AccountDiffers``."""
     wanted = {(a.book, a.code): a for a in accounts}
@@ -80,6 +84,21 @@ async def open_accounts(session: AsyncSession, accounts: Iterable[Account]) -> N
     for existing in await queries.accounts(session, list(wanted)):
         if existing != wanted[existing.book, existing.code]:
             raise AccountDiffers(f"{existing} is there; {wanted[existing.book, existing.code]} was asked for")
+
+
+async def change_limits(session: AsyncSession, accounts: Iterable[Account]) -> None:
+    """Of those that are there; what is used already is never beyond the new limit. Raises ``LimitInUse``."""
+    for wanted in sorted(accounts, key=lambda a: (a.book, a.code)):
+        row = await session.get(AccountRow, (wanted.book, wanted.code), with_for_update=True, populate_existing=True)
+        if row is None or row.limit_minor == wanted.limit_minor:
+            continue
+        used = row.debits_posted + row.debits_pending - row.credits_posted
+        if used > wanted.limit_minor:
+            raise LimitInUse(
+                f"account {row.code} of {row.book}: {used} fen are used; the limit cannot be {wanted.limit_minor}"
+            )
+        row.limit_minor = wanted.limit_minor
+    await session.flush()
 
 
 async def open_account(session: AsyncSession, account: Account) -> None:

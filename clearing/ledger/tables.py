@@ -11,7 +11,7 @@ from clearing.base import Base
 
 
 class AccountRow(Base):
-    """The counters are the only columns the service may update."""
+    """The counters, and an agent's limit, are the only columns the service may update."""
 
     __tablename__ = "ledger_account"
     __table_args__ = (

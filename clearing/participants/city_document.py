@@ -44,10 +44,8 @@ def _of_participant(before: Participant, after: Participant) -> Iterator[str]:
     for book, account in before.accounts:
         if (book, account) not in after.accounts:
             yield f"participant {before.id}: account {account} of {book} is in the ledger; it stays"
-    for name in ("role", "limit_minor"):
-        was, is_ = getattr(before, name), getattr(after, name)
-        if was != is_:
-            yield f"participant {before.id}: {name} is {was} in the ledger; it cannot become {is_}"
+    if before.role is not after.role:
+        yield f"participant {before.id}: role is {before.role} in the ledger; it cannot become {after.role}"
 
 
 def _of_books(before: City, after: City) -> Iterator[str]:

@@ -13,6 +13,7 @@ from backoffice.problems import Refused
 from backoffice.states import step
 from backoffice.two_people import a_second_person
 from clearing.apportionment.agreement import Agreements
+from clearing.ledger.service import LimitInUse
 from clearing.participants.city_document import CityDocument
 from clearing.participants.contracts import Contracts
 from clearing.participants.documents import (
@@ -104,7 +105,10 @@ async def propose(
 
 
 async def _publish_city(session: AsyncSession, document: Mapping[str, Any], now: datetime) -> None:
-    await publish_city(session, CityDocument.model_validate(document).city, now=now)
+    try:
+        await publish_city(session, CityDocument.model_validate(document).city, now=now)
+    except LimitInUse as error:
+        raise Refused(409, "An agent owes more than its new limit", str(error), reason="limit_in_use") from error
 
 
 _ALSO: Mapping[DocumentKind, Callable[[AsyncSession, Mapping[str, Any], datetime], Awaitable[None]]] = {

@@ -16,7 +16,7 @@ from clearing.facts.tables import InsuredFactRow
 from clearing.ledger.accounts import Kind, code, medical_book
 from clearing.ledger.queries import accounts
 from clearing.ledger.rules import Purpose
-from clearing.ledger.service import open_accounts, post
+from clearing.ledger.service import change_limits, open_accounts, post
 from clearing.participants.rules import City
 from clearing.participants.tables import CityRow, TariffRow
 from rulebook.calendar import BUSINESS_ZONE
@@ -30,12 +30,14 @@ class VersionDiffers(Exception):
 
 
 async def publish_city(session: AsyncSession, city: City, *, now: datetime) -> None:
-    """Put a city's participants in force: open their accounts, post the opening balances. Harmless to repeat."""
+    """Put a city's participants in force: open their accounts, post the opening balances. Harmless to repeat. Raises
+    ``clearing.ledger.service.LimitInUse``."""
     newest = await _newest_city(session)
     document = city.model_dump(mode="json")
     if newest is None or newest.document != document:
         session.add(CityRow(version=newest.version + 1 if newest else 1, document=document, published_at=now))
         await session.flush()
+    await change_limits(session, (a for a in city.accounts() if a.kind is Kind.AGENT_WITH_LIMIT))
     await open_accounts(session, city.accounts())
     await _open_funds(session, city)
     if newest is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -11,12 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 from backoffice.clock import HEADER
 from clearing.ledger import queries as ledger
+from clearing.ledger.rules import Purpose, Transfer
+from clearing.ledger.service import TransfersRefused, post
 from clearing.participants import publishing
 from clearing.participants.city_document import as_document
 from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.effective import MalformedDocument
 from clearing.participants.rules import demonstration
 from clearing.participants.service import city
+from rulebook.calendar import BUSINESS_ZONE
+from rulebook.money import Amount
 
 SHIPPED = demonstration_documents()[DocumentKind.CONTRACTS]
 NOW = datetime.fromisoformat("2026-09-15T22:00:00+08:00")
@@ -192,6 +196,38 @@ async def test_a_new_participant_has_its_account_once_two_persons_agree(house: A
     async with house.database.reading() as session:
         assert "operator-payable:ferry" in {s.account.code for s in await ledger.standings(session, "transit")}
         assert "ferry" in {participant.id for participant in (await city(session)).participants}
+
+
+async def test_two_persons_change_an_agents_limit_never_below_what_it_owes(house: Any) -> None:
+    async def limited(version: int, minor: int) -> Any:
+        participants = [
+            p | ({"limit_minor": minor} if p["id"] == "agent-2" else {}) for p in _city()["city"]["participants"]
+        ]
+        await wang.post("/documents/city", json=_city(version, participants=participants))
+        return await li.post(f"/documents/city/{version}/approval")
+
+    async def load(number: int, minor: int) -> None:
+        async with house.database.transaction() as session:
+            agent = "agent-with-limit:agent-2"
+            one = Transfer(
+                id=f"load-{number}",
+                book="transit",
+                debit=agent,
+                credit="value-on-cards",
+                amount=Amount(minor),
+                purpose=Purpose.LOAD,
+                business_day=date(2026, 9, 15),
+            )
+            await post(session, [one], now=datetime(2026, 9, 15, 12, tzinfo=BUSINESS_ZONE))
+
+    async with house.staff("wang") as wang, house.staff("li") as li:
+        await load(1, 2_000_000)
+        assert (await limited(2, 1_999_999)).json()["reason"] == "limit_in_use"
+        assert (await wang.post("/documents/city/2/withdrawal")).status_code == 200
+        assert (await limited(3, 2_000_001)).status_code == 200
+        await load(2, 1)
+        with pytest.raises(TransfersRefused):
+            await load(3, 1)
 
 
 async def test_a_participant_with_accounts_stays(house: Any) -> None:

@@ -27,6 +27,7 @@ ALLOWED: dict[str, Callable[[dict[str, Any]], object]] = {
     "another name": lambda d: _participant(d, "bus-a").update(zh="公交一公司"),
     "paid at another bank account": lambda d: _participant(d, "bus-a").update(bank_account=None),
     "another horizon": lambda d: d["policy"].update(upload_horizon_days=10),
+    "another limit of an agent": lambda d: _participant(d, "agent-2").update(limit_minor=1),
     "another netting": lambda d: d["bank_accounts"]["transit"].update(netting="bilateral", pay_within_days=2),
 }
 
