@@ -36,10 +36,11 @@ class OpenTap:
 
 async def open_taps(session: AsyncSession) -> list[OpenTap]:
     """In order of their transactions, without those decided since; empty before the first window has closed."""
-    closed = [row for row in await queries.windows(session) if row.state == WindowState.CLOSED]
-    if not closed or closed[-1].result is None:
+    closed = [line.number for line in await queries.windows(session) if line.state == WindowState.CLOSED]
+    last = await queries.window(session, closed[-1]) if closed else None
+    if last is None or last.result is None:
         return []
-    left = decode(closed[-1].result).held
+    left = decode(last.result).held
     decided = await decided_taps(session, left)
     held = {id_: minor for id_, minor in left.items() if id_ not in decided}
     records = await _records(session, held)

@@ -26,6 +26,7 @@ from clearing.settlement.api import existing
 from clearing.settlement.charts import net_bars, record_parts
 from clearing.settlement.model import WindowState
 from clearing.settlement.open_taps import open_taps
+from clearing.settlement.queries import WindowLine
 from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import PURPOSES
 from clearing.settlement.tables import WindowRow
@@ -176,7 +177,7 @@ async def open_tap_list(request: Request, _: StaffDep, here: ServiceDep) -> Resp
 
 
 async def _shown(session: AsyncSession, running: Running, number: int | None, moment: Now) -> _Shown:
-    row = await existing(session, number) if number is not None else _newest(await queries.windows(session))
+    row = await existing(session, _newest(await queries.windows(session)).number if number is None else number)
     return _Shown(row, await _view(session, running, row, moment))
 
 
@@ -189,7 +190,7 @@ def _pictures(view: WindowView) -> dict[str, Any]:
     return {"bars": net_bars(view.positions), "parts": record_parts(view.counts)}
 
 
-def _newest(rows: Sequence[WindowRow]) -> WindowRow:
+def _newest(rows: Sequence[WindowLine]) -> WindowLine:
     """The last one that has closed or is closing, or the first open one."""
     frozen = [row for row in rows if row.state != WindowState.OPEN]
     return frozen[-1] if frozen else rows[-1]

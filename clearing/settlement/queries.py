@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql
@@ -47,8 +47,21 @@ async def window(session: AsyncSession, number: int, *, lock: bool = False) -> W
     return await session.get(WindowRow, number, with_for_update=lock or None, populate_existing=lock)
 
 
-async def windows(session: AsyncSession) -> Sequence[WindowRow]:
-    return (await session.scalars(select(WindowRow).order_by(WindowRow.number))).all()
+@dataclass(frozen=True, slots=True)
+class WindowLine:
+    """Of a window what a list shows: its result alone may be 100 MB."""
+
+    number: int
+    state: str
+    business_day: date | None
+    proposed_by: str | None
+    approved_by: str | None
+
+
+async def windows(session: AsyncSession) -> list[WindowLine]:
+    """All of them, in order."""
+    listed = [getattr(WindowRow, field.name) for field in fields(WindowLine)]
+    return [WindowLine(*row) for row in await session.execute(select(*listed).order_by(WindowRow.number))]
 
 
 async def exceptions_of(session: AsyncSession, ids: Iterable[TransactionId]) -> Sequence[ExceptionRow]:

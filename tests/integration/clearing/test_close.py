@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.engine import Engine
 
 from backoffice.problems import Refused
 from clearing.devices.tables import DeviceAbsenceRow
@@ -377,3 +378,19 @@ async def test_every_insured_person_begins_with_the_declared_account(house: Any)
     async with house.database.reading() as session:
         standings = {s.account.code: s.balance.minor for s in await ledger.standings(session, "medical:employee-fund")}
     assert standings["personal-account:p1"] == 60000
+
+
+async def test_a_list_of_windows_reads_no_result(house: Any) -> None:
+    """After a year there are hundreds of them, of up to 100 MB."""
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    async with house.staff("wang") as wang:
+        assert (await wang.get("/windows")).status_code == 200
+    event.remove(Engine, "before_cursor_execute", note)
+    listed = [statement for statement in asked if "settlement_window" in statement]
+    assert listed
+    assert not [statement for statement in listed if "settlement_window.result" in statement]
