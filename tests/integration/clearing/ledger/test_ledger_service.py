@@ -155,7 +155,7 @@ async def test_verify_finds_a_link_that_does_not_follow(ledger: AsyncSession) ->
         "UPDATE clearing.ledger_link SET number = 2",
         "DELETE FROM clearing.ledger_link",
         "DELETE FROM clearing.ledger_account",
-        "UPDATE clearing.ledger_account SET limit_minor = 1",
+        "UPDATE clearing.ledger_account SET limit_rule = 'none'",
         "UPDATE clearing.ledger_account SET kind = 'fees'",
         "ALTER TABLE clearing.ledger_account DROP CONSTRAINT ck_ledger_account_counters_not_negative",
     ],
