@@ -172,6 +172,20 @@ async def test_a_computing_that_breaks_off_is_gone_on_with(house: Any, monkeypat
     assert not list((house.app.state.service.settings.data_folder / "clearing" / "stages").iterdir())
 
 
+async def test_a_batch_that_was_changed_on_disk_is_named_and_the_window_waits_for_the_right_one(house: Any) -> None:
+    await _day(house)
+    raw = house.app.state.service.settings.data_folder / "clearing" / "raw"
+    path = next(one for one in raw.rglob("*") if one.is_file())
+    came = path.read_bytes()
+    path.write_bytes(came[:-1] + bytes([came[-1] ^ 1]))
+    async with house.staff("wang") as wang:
+        refused = await wang.post("/windows/1/closing")
+        assert (refused.status_code, refused.json()["reason"]) == (409, "frozen_part_differs")
+        assert path.name in refused.json()["detail"]
+        path.write_bytes(came)
+        assert (await wang.post("/windows/1/closing")).json()["state"] == "proposed"
+
+
 async def test_a_window_withdrawn_while_it_is_computed_keeps_no_result(house: Any) -> None:
     await _day(house)
     files = Files(house.app.state.service.settings.data_folder / "clearing")
