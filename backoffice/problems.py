@@ -73,6 +73,7 @@ def answer(request: Request, problem: Problem) -> Response:
         problem=problem,
         told=_TOLD.get(problem.status, _NOT_DONE),
         errors=problem.errors[:_SHOWN],
+        filled_in=request.method == "POST",
         back=urlsplit(request.headers.get("referer", "")).path or "/",
     )
     return page

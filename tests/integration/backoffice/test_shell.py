@@ -250,6 +250,8 @@ async def test_a_browser_is_refused_with_a_page_that_leads_back(office: httpx.As
         "&lt;b&gt;Gone",
         "take another one",
         "is taken",
+        "编号",
+        "keeps what was filled in",
         'href="/cases/7"',
     ):
         assert told in answer.text
@@ -299,3 +301,10 @@ def test_the_front_page_lights_for_itself_only() -> None:
     front = Page("/", "总览", "Overview")
     assert front.holds("/")
     assert not front.holds("/cases")
+
+
+async def test_an_address_that_is_none_says_so_on_a_page(office: httpx.AsyncClient) -> None:
+    answer = await office.get("/nowhere", headers=BROWSER)
+    assert answer.status_code == 404
+    assert "没有找到" in answer.text
+    assert "filled in" not in answer.text
