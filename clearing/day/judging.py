@@ -68,9 +68,11 @@ def _claim_reason(known: ir.Table) -> ir.Value:
 
 
 def _open_reason(known: ir.Table) -> ir.Value:
-    """Of what claims nothing: an intent alone, or an outcome that the terminal does not know waits."""
+    """Of what claims nothing: an intent alone, or an outcome that the terminal does not know waits, within the horizon."""
     waits = (known.kind == Kind.INTENT) | (known.outcome == Outcome.UNKNOWN)
-    return ibis.ifelse(waits, PRECEDENCE[Reason.INTENT_WITHOUT_OUTCOME], _NONE)
+    in_time = known.business_day >= known.oldest_day
+    waiting = ibis.ifelse(in_time, PRECEDENCE[Reason.INTENT_WITHOUT_OUTCOME], PRECEDENCE[Reason.NEVER_ENDED])
+    return ibis.ifelse(waits, waiting, _NONE)
 
 
 def _in_force(known: ir.Table) -> ir.Value:

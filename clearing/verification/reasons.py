@@ -38,6 +38,7 @@ class Reason(StrEnum):
     OUTCOME_WITHOUT_INTENT = "outcome_without_intent"
     FINDING_WITHOUT_INTENT = "finding_without_intent"
     INTENT_WITHOUT_OUTCOME = "intent_without_outcome"
+    NEVER_ENDED = "never_ended"
     LATER_THAN_HORIZON = "later_than_horizon"
     AHEAD_OF_BUSINESS_DAY = "ahead_of_business_day"
     LOAD_UNKNOWN = "load_unknown"
@@ -87,6 +88,9 @@ RULES: dict[Reason, Rule] = {
         _S, False, "补查结果缺少意图", "the intent this finding proves has not arrived"
     ),
     Reason.INTENT_WITHOUT_OUTCOME: Rule(_S, False, "结果未知", "what the card did is not known yet"),
+    Reason.NEVER_ENDED: Rule(
+        _R, False, "上传期限内未等到对应记录", "what it waited for did not come within the upload horizon"
+    ),
     Reason.LATER_THAN_HORIZON: Rule(_S, True, "超过上传期限", "older than the upload horizon, at the operator's risk"),
     Reason.AHEAD_OF_BUSINESS_DAY: Rule(_S, True, "日期晚于清算日", "dated after the window's business day"),
     Reason.LOAD_UNKNOWN: Rule(_S, False, "充值未授权", "clearing has authorised no such load"),

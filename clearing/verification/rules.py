@@ -114,9 +114,8 @@ def _claim_checks(
         yield from _denied(inputs, device, at, context)
     yield evidence.kind is Kind.OUTCOME and transaction.intent_of(evidence) is None, Reason.OUTCOME_WITHOUT_INTENT
     if at is not None:
-        day = context.policy.calendar.business_day(at)
-        yield day < context.business_day - context.policy.upload_horizon, Reason.LATER_THAN_HORIZON
-        yield day > context.business_day, Reason.AHEAD_OF_BUSINESS_DAY
+        yield _past_horizon(at, context), Reason.LATER_THAN_HORIZON
+        yield context.policy.calendar.business_day(at) > context.business_day, Reason.AHEAD_OF_BUSINESS_DAY
     if transaction.id.load:
         load = context.loads.get(transaction.id)
         yield load is None, Reason.LOAD_UNKNOWN
@@ -178,7 +177,7 @@ def _reason_of(
     handlers: dict[Kind, Callable[[], Reason]] = {
         Kind.INTENT: lambda: _of_intent(record, transaction, claimed, settled, context),
         Kind.OUTCOME: lambda: claimed.get(record_id(record)) or _of_open_outcome(record, transaction, settled, context),
-        Kind.FINDING: lambda: claimed.get(record_id(record)) or _of_bare_finding(record),
+        Kind.FINDING: lambda: claimed.get(record_id(record)) or _of_bare_finding(record, context),
     }
     return handlers[record.kind]()
 
@@ -192,7 +191,7 @@ def _of_intent(
     outcomes = [row for row in transaction.outcomes if transaction.intent_of(row) == intent]
     if ends := [claimed[record_id(row)] for row in outcomes if record_id(row) in claimed]:
         return min(ends, key=_rank)
-    return Reason.NONE if _did_not_happen(outcomes, transaction) else Reason.INTENT_WITHOUT_OUTCOME
+    return Reason.NONE if _did_not_happen(outcomes, transaction) else _waits(intent, context)
 
 
 def _of_open_outcome(outcome: Record, transaction: Transaction, settled: Claim | None, context: Context) -> Reason:
@@ -201,11 +200,21 @@ def _of_open_outcome(outcome: Record, transaction: Transaction, settled: Claim |
         return Reason.NONE
     siblings = [row for row in transaction.outcomes if row.refers_to == outcome.refers_to]
     same = [row for row in siblings if row.device == outcome.device]
-    return Reason.NONE if _did_not_happen(same, transaction) else Reason.INTENT_WITHOUT_OUTCOME
+    return Reason.NONE if _did_not_happen(same, transaction) else _waits(outcome, context)
 
 
-def _of_bare_finding(finding: Record) -> Reason:
-    return Reason.NONE if finding.outcome is Outcome.VOID else Reason.FINDING_WITHOUT_INTENT
+def _of_bare_finding(finding: Record, context: Context) -> Reason:
+    return Reason.NONE if finding.outcome is Outcome.VOID else _waits(finding, context, Reason.FINDING_WITHOUT_INTENT)
+
+
+def _waits(record: Record, context: Context, reason: Reason = Reason.INTENT_WITHOUT_OUTCOME) -> Reason:
+    """As long as its answer may come in: else every window would judge all that ever stayed open."""
+    at = moment(record)
+    return Reason.NEVER_ENDED if at is not None and _past_horizon(at, context) else reason
+
+
+def _past_horizon(at: datetime, context: Context) -> bool:
+    return context.policy.calendar.business_day(at) < context.business_day - context.policy.upload_horizon
 
 
 def _did_not_happen(outcomes: Iterable[Record], transaction: Transaction) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from backoffice.settings import Settings
 from backoffice.web import Service, create_service_app
 from clearing.base import accounts
 from clearing.benefits.pages import router
+from clearing.participants.rules import demonstration
+from clearing.participants.service import publish_city
 from rulebook.messages.medical import ItemClass
 
 
@@ -26,6 +29,7 @@ async def page(database: Database) -> tuple[httpx.Response, httpx.Response]:
     name, password = "clerk", "a long enough password"
     async with database.transaction() as session:
         await accounts.seed(session, name, password, ())
+        await publish_city(session, demonstration(), now=datetime(2026, 9, 15, tzinfo=UTC))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://clearing") as client:
         refused = await client.get("/visits")
         await client.post("/sign-in", data={"name": name, "password": password})

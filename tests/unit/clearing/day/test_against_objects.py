@@ -138,7 +138,6 @@ def test_every_reason_of_a_single_claim_is_met_somewhere(town: Any, tell: Any) -
     for seed in range(40):
         met |= {row.decision.reason for row in town.settle(tell(town, seed, 60)).decided}
     assert met >= set(Reason) - {
-        Reason.LATER_THAN_HORIZON,
         Reason.RELEASED,
         Reason.DECIDED_AGAINST,
         Reason.ENDED_BEFORE,

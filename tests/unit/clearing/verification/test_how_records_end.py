@@ -253,6 +253,19 @@ def test_an_intent_whose_end_nobody_knows_stays_open_and_moves_nothing(town: Any
     assert not result.posted
 
 
+@pytest.mark.parametrize("outcome", [None, Outcome.UNKNOWN])
+@pytest.mark.parametrize(("age", "reason"), [(30, Reason.INTENT_WITHOUT_OUTCOME), (31, Reason.NEVER_ENDED)])
+def test_it_waits_no_longer_than_its_outcome_may_come_in(
+    town: Any, outcome: Outcome | None, age: int, reason: Reason
+) -> None:
+    intent = town.intent(1, 0, at=MORNING - timedelta(days=age))
+    if outcome is not None:
+        town.outcome(intent, outcome)
+    result = town.settle()
+    assert set(_reasons(result).values()) == {reason}
+    assert not result.posted
+
+
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.VOID])
 def test_a_tap_that_did_not_happen_ends_without_money(town: Any, outcome: Outcome) -> None:
     town.outcome(town.intent(1, 0), outcome)
