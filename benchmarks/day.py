@@ -5,8 +5,9 @@
 The day is the demonstration city's in bulk (``simulator.city.bulk``), some two records a tap: 2 million records by default, 20
 million with ``--taps 10000000`` (then 10 GB in DIR). Raw batches on disk, as terminals uploaded them, to cleared Parquet, new
 counters and transfers, with everything between: reading, pairing, TAC, fares, deny list, replay, repeats, gaps, booking. The
-day and a tenth of it in one run, each made and cleared in a process of its own; then the object way over some of the same
-records.
+day and a tenth of it in one run, each made and cleared in a process of its own, started as the service is
+(``clearing.memory``); then the object way over some of the same records. *cpu* is of both cores: what the system takes of it is
+for memory and files.
 Before anything is reported, what was cleared is counted and compared with the faults that the city declares.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from clearing.day.model import DayInputs, Stretch
 from clearing.day.reference import ObjectInputs, settle
 from clearing.day.run import DayResult, Workshop
 from clearing.facts.rules import deny_list_of
+from clearing.memory import ENVIRONMENT
 from clearing.participants.rules import demonstration
 from clearing.verification.context import Context, KnownLoad, TransactionId
 from clearing.verification.reasons import Reason, Status
@@ -111,7 +114,7 @@ def clear(folder: Path) -> dict[str, Any]:
     inputs = inputs_of(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         stages: dict[str, float] = {}
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), cpu()
 
         def progress(what: str, done: int, total: int) -> None:
             if done == total:
@@ -126,10 +129,17 @@ def clear(folder: Path) -> dict[str, Any]:
         "records": sum(result.counts.values()),
         "seconds": seconds,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "cpu_s": [round(after - before, 1) for before, after in zip(used, cpu(), strict=True)],
         "accepted": result.counts[Status.ACCEPTED],
         "transfers": len(result.transfers),
         "stages": stages,
     }
+
+
+def cpu() -> tuple[float, float]:
+    """Seconds of this process: its own and the system's."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime, used.ru_stime
 
 
 def check(result: DayResult, declared: dict[str, int]) -> None:
@@ -201,7 +211,7 @@ def run(folder: Path, taps: int) -> dict[str, Any]:
 def of_its_own(*options: object) -> bytes:
     """What this program prints in a process of its own."""
     command = [sys.executable, "-W", "ignore", __file__, *map(str, options)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, env=os.environ | ENVIRONMENT).stdout
 
 
 def report(runs: list[dict[str, Any]], objects: float, ibis: float) -> None:
@@ -211,6 +221,8 @@ def report(runs: list[dict[str, Any]], objects: float, ibis: float) -> None:
             f"{one['records']:>12,} records in {one['seconds']:.1f} s: {rate:,.0f}/s, peak {one['peak_mb']:,} MB",
             one["stages"],
         )
+        own, system = one["cpu_s"]
+        print(f"             cpu {own:.1f} s and the system's {system:.1f} s")
         made = one["records"] / one["made_s"]
         print(f"             made by the city in {one['made_s']:.1f} s: {made:,.0f}/s, peak {one['made_mb']:,} MB")
     small, large = runs

@@ -100,12 +100,13 @@ class Workshop:
 
     def _found(self, clerk: Clerk, buckets: range, parts: Sequence[PartFile]) -> Found:
         path = self.stages / f"buckets-{buckets.start:02}-{buckets.stop - 1:02}.json"
-        if not path.exists():
-            ended = clerk.end(buckets, parts)
-            found = self._written(ended, clerk.day)
-            _appear(self._rides(buckets), lambda unfinished: pq.write_table(ended.rides, unfinished))
-            _appear(path, lambda unfinished: unfinished.write_bytes(encode(found)))
-        return decode(path.read_bytes())
+        if path.exists():
+            return decode(path.read_bytes())
+        ended = clerk.end(buckets, parts)
+        found = self._written(ended, clerk.day)
+        _appear(self._rides(buckets), lambda unfinished: pq.write_table(ended.rides, unfinished))
+        _appear(path, lambda unfinished: unfinished.write_bytes(encode(found)))
+        return found
 
     def _rides(self, buckets: range) -> Path:
         return self.stages / f"rides-{buckets.start:02}-{buckets.stop - 1:02}.parquet"
