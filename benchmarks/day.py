@@ -5,9 +5,9 @@
 The day is the demonstration city's in bulk (``simulator.city.bulk``), some two records a tap: 2 million records by default, 20
 million with ``--taps 10000000`` (then 10 GB in DIR). Raw batches on disk, as terminals uploaded them, to cleared Parquet, new
 counters and transfers, with everything between: reading, pairing, TAC, fares, deny list, replay, repeats, gaps, booking. The
-day and a tenth of it in one run, each made and cleared in a process of its own, started as the service is
-(``clearing.memory``); then the object way over some of the same records. *cpu* is of both cores: what the system takes of it is
-for memory and files.
+day and a tenth of it in one run, each made and cleared in a process of its own; then the object way over some of the same
+records. *cpu* is of both cores; what the system takes of it is for memory and files. A day is read faster the second time, when
+its files are in memory as those that just came in are: run with ``--folder`` twice.
 Before anything is reported, what was cleared is counted and compared with the faults that the city declares.
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -34,7 +33,6 @@ from clearing.day.model import DayInputs, Stretch
 from clearing.day.reference import ObjectInputs, settle
 from clearing.day.run import DayResult, Workshop
 from clearing.facts.rules import deny_list_of
-from clearing.memory import ENVIRONMENT
 from clearing.participants.rules import demonstration
 from clearing.verification.context import Context, KnownLoad, TransactionId
 from clearing.verification.reasons import Reason, Status
@@ -211,7 +209,7 @@ def run(folder: Path, taps: int) -> dict[str, Any]:
 def of_its_own(*options: object) -> bytes:
     """What this program prints in a process of its own."""
     command = [sys.executable, "-W", "ignore", __file__, *map(str, options)]
-    return subprocess.run(command, check=True, capture_output=True, env=os.environ | ENVIRONMENT).stdout
+    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def report(runs: list[dict[str, Any]], objects: float, ibis: float) -> None:

@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from backoffice.database import SERVICES, prepare, role_passwords, role_url
 from backoffice.embedded import embedded_postgres
 from backoffice.migration import upgrade
-from clearing.memory import ENVIRONMENT
 
 DATABASE = "citycard_demonstration"
 _PREFERRED_PORTS = {"issuing": 8701, "clearing": 8702}
@@ -80,7 +79,6 @@ def running_services(
                 "CITYCARD_CLEARING_URL": urls["clearing"],
                 "CITYCARD_VAULT": vault,
                 "CITYCARD_SIMULATED_CLOCK": "true",
-                **_OF_ITS_OWN.get(name, {}),
                 **({"CITYCARD_SIMULATED_START": begins.isoformat()} if begins else {}),
             }
             running[name] = _Process(name, sockets[name], urls[name], environment, logs / f"{name}.log")
@@ -89,9 +87,6 @@ def running_services(
             process.wait_until_up()
         reader = role_url(administrator, "reader", passwords, DATABASE)
         yield Services(urls, token, reader, lambda name: running[name].kill_and_restart())
-
-
-_OF_ITS_OWN = {"clearing": ENVIRONMENT}
 
 
 async def _set_up(administrator: URL, passwords: Mapping[str, str]) -> None:
