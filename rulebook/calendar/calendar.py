@@ -64,6 +64,7 @@ def calendar_named(name: str) -> Calendar:
     return _load(name)
 
 
+@cache
 def _settings() -> Mapping[str, Mapping[str, str]]:
     found: dict[str, dict[str, str]] = json.loads((files(__package__) / "data" / "calendars.json").read_text("utf-8"))
     return found
