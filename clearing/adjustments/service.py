@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from backoffice.states import step
-from backoffice.two_people import a_second_person
+from backoffice.two_people import a_second_person, the_first_person
 from clearing.adjustments.queries import adjustment_of, fault_of_corrected, taken_back_by
 from clearing.adjustments.rules import (
     LIFE,
@@ -113,9 +113,7 @@ async def withdraw(session: AsyncSession, adjustment: str, note: str, *, actor: 
     """Who proposed it takes it back. Raises ``Refused``."""
     row = await existing(session, adjustment, lock=True)
     state = _moved(row, AdjustmentEvent.WITHDRAW)
-    if actor != row.proposed_by:
-        detail = f"{row.proposed_by} proposed {adjustment}; approve or refuse it instead"
-        raise Refused(409, "Only who proposed it withdraws it", detail, reason="not_the_proposer")
+    the_first_person(actor, first=row.proposed_by, what=adjustment)
     return await _decided(session, row, state, actor=actor, now=now, note=_said(note))
 
 

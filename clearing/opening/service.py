@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
 from backoffice.states import step
-from backoffice.two_people import a_second_person
+from backoffice.two_people import a_second_person, the_first_person
 from clearing.files import Files
 from clearing.ledger import queries as ledger
 from clearing.ledger.rules import NOTHING_MOVED
@@ -111,9 +111,7 @@ async def withdraw(session: AsyncSession, number: str, note: str, *, actor: str,
     """Who proposed it takes it back. Raises ``Refused``."""
     row = await existing(session, number, lock=True)
     state = _moved(row, OpeningEvent.WITHDRAW)
-    if actor != row.proposed_by:
-        detail = f"{row.proposed_by} proposed {number}; approve or refuse it instead"
-        raise Refused(409, "Only who proposed it withdraws it", detail, reason="not_the_proposer")
+    the_first_person(actor, first=row.proposed_by, what=f"opening {number}")
     return await _decided(session, row, state, actor=actor, now=now, note=_reason(note))
 
 
