@@ -11,15 +11,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearing.day.cleared import bucket_in
 from clearing.day.counters import COUNTER
 from clearing.day.keys import bucket_of, keys_of_ids
 from clearing.day.model import CARDS
+from clearing.day.parquet import Written
 from clearing.day.posting import transaction_of
 from clearing.day.schema import Columns, columns_of_table, stacked
 from clearing.opening.before import from_before
 from clearing.verification.context import ENDED_BEFORE, Settled, TransactionId
 from clearing.verification.joining import Claim
 from rulebook.record import Kind, Record
+
+
+def by_bucket(folder: Path, files: Iterable[Written]) -> dict[int, Path]:
+    """Where each bucket's file of ``files`` lies below ``folder``."""
+    return {bucket_in(file.name): folder / file.name for file in files}
 
 
 @dataclass(frozen=True, slots=True)

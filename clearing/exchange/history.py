@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.day.kept import KeptRegister, by_bucket
 from clearing.day.model import Stretch
 from clearing.exchange.claims import claimed_rows, paid_in
 from clearing.exchange.keys import CentreKey
@@ -19,6 +20,8 @@ from clearing.exchange.sending import make_packages
 from clearing.exchange.tables import PackedWindowRow
 from clearing.files import Files
 from clearing.intake.queries import batches_of_records
+from clearing.opening.before import from_before
+from clearing.opening.counters import brought_counters
 from clearing.participants.rules import City
 from clearing.settlement.model import WindowState
 from clearing.settlement.queries import cleared_files
@@ -75,6 +78,7 @@ def _read(stretches: Iterable[Stretch], ids: Sequence[RecordId]) -> list[Record]
 
 
 async def paid_here(session: AsyncSession, files: Files, ids: Collection[TransactionId]) -> set[TransactionId]:
-    """Those of ``ids`` that our own windows have paid, or hold on "open taps"."""
+    """Those of ``ids`` that our own windows have paid, or hold on "open taps", or that ended before there were windows."""
     paths = [files.results / written.name for written in await cleared_files(session)]
-    return await asyncio.to_thread(paid_in, paths, ids)
+    brought = KeptRegister({}, by_bucket(files.results, await brought_counters(session)))
+    return await asyncio.to_thread(lambda: paid_in(paths, ids) | from_before(ids, brought.counters))

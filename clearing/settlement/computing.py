@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from clearing.day.cleared import bucket_in
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
-from clearing.day.kept import KeptHistory, KeptRegister
+from clearing.day.kept import KeptHistory, KeptRegister, by_bucket
 from clearing.day.model import DayInputs, Stretch
-from clearing.day.parquet import Written
 from clearing.day.run import WORKERS, Workshop
 from clearing.files import Files
 from clearing.intake.store import RawStore
@@ -90,14 +88,14 @@ class Computer:
             tariffs=_tariffs(frozen),
             register=KeptRegister(
                 {bucket: cards.path(sha256) for bucket, sha256 in frozen.cards.items()},
-                _by_bucket(results, frozen.counters),
+                by_bucket(results, frozen.counters),
             ),
             shares_rides=bool(_agreed(frozen).agreements.agreements),
             history=KeptHistory(
                 results,
                 [file.name for file in frozen.cleared],
                 self.raw,
-                KeptRegister({}, _by_bucket(results, frozen.brought)).counters,
+                KeptRegister({}, by_bucket(results, frozen.brought)).counters,
             ),
             loads=frozen.loads,
             held=frozen.held,
@@ -107,10 +105,6 @@ class Computer:
     def _stretches(self, pieces: Iterable[Piece]) -> tuple[Stretch, ...]:
         path = self.files.raw.path
         return tuple(Stretch(p.device, p.first, p.count, path(p.stored_as), p.offset) for p in pieces)
-
-
-def _by_bucket(results: Path, files: Iterable[Written]) -> dict[int, Path]:
-    return {bucket_in(file.name): results / file.name for file in files}
 
 
 def _fault(path: Path, sha256: bytes) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
@@ -16,6 +18,8 @@ from clearing.gaps.service import follow_deadlines
 from clearing.gaps.tables import GapRow
 from clearing.ledger.rules import Purpose, Transfer
 from clearing.ledger.service import post
+from clearing.opening.cards import opening_counters
+from clearing.opening.counters import counter_rows, write_counters
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.money import Amount
 from simulator.city.neighbour import CENTRE, NAME, OUR_CENTRE
@@ -288,6 +292,20 @@ async def test_what_was_paid_at_home_is_a_duplicate_there(cities: Any) -> None:
     await bus.upload(1, town.journal["BUS-A-0001"])
     await cities.house.close()
     result = await _elsewhere(cities, [cities.ride_elsewhere(1, 0), cities.ride_elsewhere(1, 1)])
+    assert result.disputed == {1: DisputeCode.DUPLICATE}
+
+
+async def test_what_the_old_system_ended_is_a_duplicate_there(cities: Any, tmp_path: Path) -> None:
+    """Card 1 was migrated after its ride 4."""
+    late, new = (cities.ride_elsewhere(1, sequence) for sequence in (4, 5))
+    ride = late.claim.inputs
+    card = pa.table(
+        {"card": [(ride.issuer + ride.serial).hex()], "purse": [ride.purse], "last_offline": [4], "last_online": [0]}
+    )
+    written = write_counters(opening_counters(card), tmp_path / "clearing" / "results")
+    async with cities.house.database.transaction() as session:
+        session.add_all(counter_rows(written))
+    result = await _elsewhere(cities, [late, new])
     assert result.disputed == {1: DisputeCode.DUPLICATE}
 
 

@@ -21,7 +21,7 @@ from backoffice.database import Database
 from backoffice.settings import Settings
 from clearing.app import create_app
 from clearing.day.counters import COUNTER, seen
-from clearing.day.kept import KeptRegister
+from clearing.day.kept import KeptRegister, by_bucket
 from clearing.day.keys import bucket_of, keys_of
 from clearing.day.parquet import Written
 from clearing.ledger import queries as ledger
@@ -134,7 +134,7 @@ async def test_the_counters_are_in_force_and_let_nothing_old_through(office: Off
         assert await brought_counters(session) == written
     assert sum(file.rows for file in written) == 200  # taps and loads of each card
     results = office.folder / "clearing" / "results"
-    register = KeptRegister({}, {int(file.name.rpartition("/")[2][:2]): results / file.name for file in written})
+    register = KeptRegister({}, by_bucket(results, written))
     for card in (1, 50, 100):
         name = np.frombuffer(bytes.fromhex(f"{ISSUER}03109910{card:012d}"), "V18")
         for sequence, known in ((0, True), (card, True), (card + 1, False)):
