@@ -52,7 +52,7 @@ def show(console: Console, result: Played) -> bool:
     checks.append(("两城往来相符", "both cities agree", *_cities_agree(result)))
     for chinese, english, holds, detail in checks:
         mark = "[green]✓[/]" if holds else "[red]✗[/]"
-        console.print(f"{mark} {chinese} {english}: {detail}", highlight=False)
+        console.print(f"{mark} {chinese} {english}{detail and f': {detail}'}", highlight=False)
     return all(holds for _, _, holds, _ in checks)
 
 
