@@ -10,11 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
+from clearing.ledger import queries as ledger
 from clearing.ledger.rules import Purpose, Transfer
-from clearing.ledger.service import post
+from clearing.ledger.service import post, verify
 from clearing.participants.banking import BankAccount
 from clearing.participants.documents import DocumentKind, demonstration_documents
 from clearing.participants.rules import demonstration
+from clearing.participants.service import city
+from clearing.reconciliation.views import at_banks
 from rulebook.money import Amount
 from simulator.city.bank import DemonstrationBank
 
@@ -88,6 +91,26 @@ class Office:
         payer = AT[who]
         assert isinstance(payer, BankAccount)
         self.bank.credit(book, minor, payer=payer, remittance=call, day=day)
+
+    @staticmethod
+    def open_legs(state: dict[str, Any]) -> dict[tuple[str, str], int]:
+        return {(leg["direction"], leg["participant"]): leg["open_minor"] for leg in state["legs"]}
+
+    async def balances(self) -> dict[str, int]:
+        """Of the book transit, which is in order and of which the bank shows nothing unexplained."""
+        async with self.house.database.reading() as session:
+            assert await verify(session, "transit") == []
+            for account in await at_banks(session, await city(session)):
+                if account.book == "transit":
+                    assert account.unexplained_minor == 0
+            return {s.account.code: s.balance.minor for s in await ledger.standings(session, "transit")}
+
+    async def cover(self) -> None:
+        """The fund pays what it is called for, and the bank says so."""
+        call = next(leg["call"] for leg in (await self.state())["legs"] if leg["direction"] == "in")
+        await self.pay_in("concession-fund", 100_001, call=call)
+        await self.say(self.bank.statement("transit", date(2026, 9, 16)))
+        await self.post("/bank/transit/matching")
 
     @staticmethod
     def _answer(answer: httpx.Response, expect: int | None) -> Any:
