@@ -25,7 +25,7 @@ PART_RECORDS = 400_000
 
 
 PIECE_RECORDS = 8_000
-"""What of it is in memory as records: 3.5 MB. From 4,000 to 16,000 it was equally quick, above slower (benchmarks/README.md)."""
+"""What of it is in memory as records: 3.5 MB. From 4,000 to 16,000 it was equally quick (benchmarks/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
