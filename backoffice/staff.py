@@ -76,6 +76,14 @@ class Staff:
         return bool(self.roles) and all(":" in role for role in self.roles)
 
 
+@dataclass(frozen=True, slots=True)
+class DemonstrationAccount:
+    """With a visible password. A real deployment has none of them and signs in by OpenID Connect."""
+
+    password: str
+    roles: tuple[str, ...]
+
+
 class Accounts:
     """Sign-in against one service's tables."""
 

@@ -38,6 +38,7 @@ class Page:
     chinese: str
     english: str
     group: tuple[str, str] = ("", "")
+    for_guests: bool = False
 
     def holds(self, path: str) -> bool:
         """Whether ``path`` is this page or one below it."""
@@ -62,7 +63,7 @@ class Service:
         self.settings = settings
         self.database = database
         self.accounts = accounts
-        self.groups = [(group, list(entries)) for group, entries in groupby(pages, lambda page: page.group)]
+        self._pages = tuple(pages)
         self.clock = Clock(simulated=settings.simulated_clock, start=settings.simulated_start)
         self._templates = Environment(
             loader=ChoiceLoader([PackageLoader(name), PackageLoader("backoffice")]),
@@ -80,9 +81,22 @@ class Service:
         # A request that failed early has no session yet.
         signed_in = request.scope.get("session", {}).get("name")
         rendered = self._templates.get_template(template).render(
-            service=self, path=request.url.path, staff_name=signed_in, **context
+            service=self,
+            path=request.url.path,
+            staff_name=signed_in,
+            groups=self._groups(guest=request.scope.get("session", {}).get("guest", False)),
+            **context,
         )
         return HTMLResponse(rendered, status)
+
+    def home(self, *, guest: bool) -> str:
+        """Where somebody begins: a guest at the first page that is for guests."""
+        return next((page.path for page in self._pages if page.for_guests), "/") if guest else "/"
+
+    def _groups(self, *, guest: bool) -> list[tuple[tuple[str, str], list[Page]]]:
+        """The navigation as somebody sees it."""
+        shown = [page for page in self._pages if page.for_guests or not guest]
+        return [(group, list(entries)) for group, entries in groupby(shown, lambda page: page.group)]
 
 
 def _city_time(moment: datetime) -> str:
@@ -210,8 +224,9 @@ def _add_sign_in(app: FastAPI) -> None:
             staff = await here.accounts.sign_in(session, name, password, moment)
         if staff is None:
             return here.page(request, "sign_in.html", status=401, target=_local(target), failed=True)
-        request.session.update(name=staff.name, seen=moment.isoformat())
-        return RedirectResponse(_local(target), 303)
+        request.session.update(name=staff.name, seen=moment.isoformat(), guest=staff.is_guest)
+        wanted = _local(target)
+        return RedirectResponse(here.home(guest=staff.is_guest) if wanted == "/" else wanted, 303)
 
     @app.post("/sign-out")
     async def sign_out(request: Request) -> Response:

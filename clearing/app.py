@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from backoffice import logs
 from backoffice.database import Database
 from backoffice.settings import Settings, settings_of_service
+from backoffice.staff import DemonstrationAccount
 from backoffice.web import Page, Service, create_service_app
 from clearing.adjustments import api as adjustments
 from clearing.apportionment import pages as apportionment_pages
@@ -24,7 +25,7 @@ from clearing.benefits import api as benefits
 from clearing.benefits import pages as medical_pages
 from clearing.cases import api as cases
 from clearing.cases.escalation import escalate
-from clearing.demonstration import ACCOUNTS, ROLES
+from clearing.demonstration import ACCOUNTS
 from clearing.devices import api as devices
 from clearing.devices import pages as device_pages
 from clearing.devices import parameters_api, publishing_api
@@ -82,7 +83,7 @@ PAGES = (
     Page("/windows", "清算窗口", "Windows", _DAY),
     Page("/exceptions", "异常", "Exceptions", _DAY),
     Page("/batches", "上传批次", "Batches", _DAY),
-    Page("/files", "运营方文件", "Operators' files", _DAY),
+    Page("/files", "运营方文件", "Operators' files", _DAY, for_guests=True),
     Page("/gaps", "缺口", "Gaps", _DAY),
     Page("/settlement", "资金结算", "Settlement", _MONEY),
     Page("/bank", "银行账户", "Bank", _MONEY),
@@ -114,12 +115,12 @@ def create_app(
     city: City | None = None,
     tariff: Mapping[str, Any] | None = None,
     agreed: Mapping[DocumentKind, Mapping[str, Any]] | None = None,
-    staff: Mapping[str, str] | None = None,
+    staff: Mapping[str, DemonstrationAccount] | None = None,
 ) -> FastAPI:
     """``settings.database_url`` is this service's own role's URL; a given ``database`` goes before it and stays open, as a
     given ``issuing`` client does. At its first start the app publishes ``city`` and what participants
     ``agreed`` on, at every start ``tariff`` (the demonstration's by default), opens the first window and makes the accounts
-    of ``staff`` (name → password) where they are missing."""
+    of ``staff`` where they are missing."""
     own_database, own_client = database is None, issuing is None
     database = database or Database(make_url(settings.database_url.get_secret_value()))
     issuing = issuing or httpx.AsyncClient(
@@ -194,7 +195,7 @@ def create_app(
 
 
 def from_environment() -> FastAPI:
-    """The demonstration's service for ``uvicorn --factory``: settings from the environment, its vault, its two accounts."""
+    """The demonstration's service for ``uvicorn --factory``: settings from the environment, its vault, its accounts."""
     logs.configure()
     settings = settings_of_service()
     vault = open_demonstration_vault(
@@ -207,7 +208,9 @@ def from_environment() -> FastAPI:
     return app
 
 
-async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff: Mapping[str, str]) -> None:
+async def _set_up(
+    service: Service, city: City, tariff: Mapping[str, Any], staff: Mapping[str, DemonstrationAccount]
+) -> None:
     now = service.clock.now()
     async with service.database.transaction() as session:
         if await publishing.in_force(session, DocumentKind.CITY) is None:
@@ -217,8 +220,8 @@ async def _set_up(service: Service, city: City, tariff: Mapping[str, Any], staff
         await adopt_published(session)
         await ensure_key(session, keys_in(service.settings.data_folder), now=now)
         await ensure_open(session, now=now)
-        for name, password in staff.items():
-            await service.accounts.seed(session, name, password, ROLES)
+        for name, account in staff.items():
+            await service.accounts.seed(session, name, account.password, account.roles)
 
 
 async def _agree(service: Service, agreed: Mapping[DocumentKind, Mapping[str, Any]]) -> None:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from backoffice.database import Database
+from backoffice.staff import DemonstrationAccount
 from issuing.base import accounts
 from issuing.web import APPROVER, CLERK
-
-
-@dataclass(frozen=True, slots=True)
-class DemonstrationAccount:
-    password: str
-    roles: tuple[str, ...]
-
 
 ACCOUNTS: Mapping[str, DemonstrationAccount] = {
     "issuing-clerk": DemonstrationAccount("demo-clerk", (CLERK,)),

@@ -114,10 +114,8 @@ def _stopped_by_kill() -> Iterator[None]:
 
 def _wait(console: Console, result: Played) -> None:
     for name, accounts in (("issuing", ISSUING_ACCOUNTS), ("clearing", CLEARING_ACCOUNTS)):
-        names = ", ".join(accounts)
-        console.print(
-            f"{name:<9} {result.services.urls[name]}  accounts: {names} (passwords demo-clerk, demo-approver)"
-        )
+        shown = ", ".join(f"{who} / {account.password}" for who, account in accounts.items())
+        console.print(f"{name:<9} {result.services.urls[name]}  accounts / passwords: {shown}")
     console.print("Ctrl-C stops.")
     try:
         threading.Event().wait()

@@ -206,8 +206,8 @@ class City:
 
     @contextmanager
     def sign_in(self, service: str, name: str) -> Iterator[Clerk]:
-        passwords = {name: account.password for name, account in ISSUING_ACCOUNTS.items()} | dict(CLEARING_ACCOUNTS)
-        with signed_in(self._clock, self._services.urls[service], name, passwords[name]) as clerk:
+        account = {**ISSUING_ACCOUNTS, **CLEARING_ACCOUNTS}[name]
+        with signed_in(self._clock, self._services.urls[service], name, account.password) as clerk:
             yield clerk
 
     def issue(self) -> list[IssuedCard]:

@@ -25,8 +25,10 @@ from backoffice.clock import HEADER
 from backoffice.database import Database, prepare
 from backoffice.migration import upgrade
 from backoffice.settings import Settings
+from backoffice.staff import DemonstrationAccount
 from clearing.app import create_app
 from clearing.base import Base
+from clearing.demonstration import ROLES
 from clearing.participants.documents import DocumentKind
 from hardware.vault.demonstration import CLEARING_LABELS
 from hardware.vault.software import SoftwareVault
@@ -217,7 +219,7 @@ async def house(
         vault,
         database=clearing_database,
         issuing=issuing,
-        staff=STAFF,
+        staff={name: DemonstrationAccount(password, ROLES) for name, password in STAFF.items()},
         tariff=_bus_tariff(),
         agreed=agreed,
     )

@@ -145,6 +145,23 @@ def test_two_persons_close_the_next_window(page: Page, browser: Browser, city: P
     other.context.close()
 
 
+def test_an_operators_clerk_sees_its_files_only_and_every_bad_row_of_one(page: Page, city: Played) -> None:
+    url = city.services.urls["clearing"]
+    sign_in(page, url, "bus-a-clerk", "demo-bus-a")
+    expect(page).to_have_url(f"{url}/files")
+    expect(page.locator("nav a")).to_have_count(1)
+    page.locator("input[type=file]").set_input_files(
+        {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"device,journal_sequence\nB101-01,x\n"}
+    )
+    page.locator("select[name=layout]").select_option("citycard-csv")
+    page.locator("main form button").click()
+    expect(page.locator("main")).to_contain_text("card_sequence")
+    expect(page.locator("main")).to_contain_text("must be there once")
+    keep(page, "clearing-files-refused")
+    page.goto(f"{url}/windows")
+    expect(page.locator("main")).to_contain_text("参与方人员只能查看本方文件")
+
+
 def test_two_persons_end_a_dispute(page: Page, browser: Browser, city: Played) -> None:
     url = city.services.urls["clearing"]
     sign_in(page, url, "clearing-clerk", "demo-clerk")

@@ -19,11 +19,13 @@ from sqlalchemy import select
 from backoffice.clock import HEADER
 from backoffice.database import Database
 from backoffice.settings import Settings
+from backoffice.staff import DemonstrationAccount
 from clearing.app import create_app
 from clearing.day.counters import COUNTER, seen
 from clearing.day.kept import KeptRegister, by_bucket
 from clearing.day.keys import bucket_of, keys_of
 from clearing.day.parquet import Written
+from clearing.demonstration import ROLES
 from clearing.ledger import queries as ledger
 from clearing.ledger.accounts import TRANSIT
 from clearing.ledger.rules import Purpose
@@ -39,6 +41,12 @@ from hardware.vault.software import SoftwareVault
 
 NOW = "2026-09-14T22:00:00+08:00"
 STAFF = {"wang": "first-person", "li": "second-person"}
+
+
+def _accounts() -> dict[str, DemonstrationAccount]:
+    return {name: DemonstrationAccount(password, ROLES) for name, password in STAFF.items()}
+
+
 ISSUER = "01991000FFFFFFFF"
 HEADER_LINE = "issuer,serial,product,purse,last_offline,last_online,balance_minor,deposit_minor"
 CARDS = [f"{ISSUER},03109910{card:012d},ordinary,2,{card},{card // 2},1000,200" for card in range(1, 101)]
@@ -98,7 +106,7 @@ async def office(clearing_database: Database, tmp_path: Path) -> AsyncIterator[O
         simulated_clock=True,
     )
     vault = SoftwareVault.demonstration(CLEARING_LABELS)
-    app = create_app(settings, vault, database=clearing_database, city=empty_city(), staff=STAFF)
+    app = create_app(settings, vault, database=clearing_database, city=empty_city(), staff=_accounts())
     async with app.router.lifespan_context(app):
         yield Office(app, tmp_path, clearing_database)
 
