@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,7 +80,7 @@ class Staff:
 class DemonstrationAccount:
     """With a visible password. A real deployment has none of them and signs in by OpenID Connect."""
 
-    password: str
+    password: str = field(repr=False)
     roles: tuple[str, ...]
 
 

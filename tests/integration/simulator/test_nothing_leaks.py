@@ -109,8 +109,7 @@ def test_no_key_is_on_any_disk(everything: dict[str, bytes], keys: Needles) -> N
 
 def test_no_password_or_token_is_on_any_disk(city: Played, everything: dict[str, bytes]) -> None:
     """The roles' passwords stand in the one file that is for them."""
-    passwords = {name: account.password for name, account in ISSUING_ACCOUNTS.items()} | dict(CLEARING_ACCOUNTS)
-    needles = {name: password.encode() for name, password in passwords.items()}
+    needles = {name: account.password.encode() for name, account in {**ISSUING_ACCOUNTS, **CLEARING_ACCOUNTS}.items()}
     needles |= {"service token": city.services.token.encode(), "reader": str(city.services.reader.password).encode()}
     found = {Path(name).name: found for name, data in everything.items() if (found := _found(data, needles))}
     assert found == {"database-roles.json": ["reader"]}
