@@ -24,7 +24,7 @@ ROUNDS = 5
 _CLAIM = "kind = 2 AND outcome = 1"
 _CASES = {
     Reason.DEVICE_UNKNOWN: "NOT device_known",
-    Reason.DEVICE_LOST: f"lost AND (e.at = {NO_TIME} OR e.at >= lost_at)",
+    Reason.DEVICE_LOST: "away",
     Reason.SAM_NOT_OF_DEVICE: "NOT (bound AND sam_terminal = terminal)",
     Reason.EVENT_NOT_OF_DEVICE: "(events >> event) & 1 = 0",
     Reason.KEY_VERSION_WRONG: "c.card_key_version <> e.key_version",
@@ -44,7 +44,9 @@ _CASES = {
 }
 _HOLDS = ", ".join(str(PRECEDENCE[reason]) for reason, rule in RULES.items() if rule.holds_value)
 _REASON = "\n".join(f"WHEN {condition} THEN {PRECEDENCE[reason]}" for reason, condition in _CASES.items())
-_OPEN = f"CASE WHEN kind = 1 OR outcome = 3 THEN {PRECEDENCE[Reason.INTENT_WITHOUT_OUTCOME]} ELSE {PRECEDENCE[Reason.NONE]} END"
+_WAITS = f"""CASE WHEN business_day >= oldest_day THEN {PRECEDENCE[Reason.INTENT_WITHOUT_OUTCOME]}
+    ELSE {PRECEDENCE[Reason.NEVER_ENDED]} END"""
+_OPEN = f"CASE WHEN kind = 1 OR outcome = 3 THEN {_WAITS} ELSE {PRECEDENCE[Reason.NONE]} END"
 JUDGED = f"""
 SELECT row, reason, operated_by, claim AND reason = {PRECEDENCE[Reason.NONE]} AS settled,
        claim AND reason IN ({_HOLDS}) AND NOT load AS held, * EXCLUDE (row, reason, operated_by, claim)

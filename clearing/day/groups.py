@@ -25,7 +25,7 @@ from clearing.day.plans import ENTRIES
 from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
 from clearing.day.proof import PROOF, entry_keys
 from clearing.day.reading import PartFile
-from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table
+from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table, while_away
 from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, stacked, taken
 from clearing.day.shared_rides import added as added_rides
 from clearing.day.shared_rides import rides_of
@@ -120,7 +120,7 @@ class Clerk:
         claims = taken({name: entries[name] for name in ("key", "card", *PROOF)}, proven)
         right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
         of_row = {"row": np.arange(len(ours), dtype=np.int32), "plain": plain, "ours": ours, "tac_right": right}
-        known = entries | of_row
+        known = entries | of_row | {"away": while_away(entries, self.day)}
         return judge_and_book(
             self.engine,
             {

@@ -83,14 +83,10 @@ def _listed(known: ir.Table) -> ir.Value:
     return known.list_version >= known.listed_since
 
 
-def _while_away(known: ir.Table) -> ir.Value:
-    return (known["at"] >= known.lost_at) & (known["at"] < known.back_at)
-
-
 # A condition that is null, because a register has no row, does not apply.
 _CONDITIONS: Mapping[Reason, Callable[[ir.Table], ir.Value]] = {
     Reason.DEVICE_UNKNOWN: lambda t: ~t.device_known,
-    Reason.DEVICE_LOST: lambda t: t.device_known & ibis.ifelse(t["at"] == NO_TIME, t.lost, _while_away(t)),
+    Reason.DEVICE_LOST: lambda t: t.away,
     Reason.SAM_NOT_OF_DEVICE: lambda t: t.device_known & ~(t.bound & (t.sam_terminal == t.terminal)),
     Reason.EVENT_NOT_OF_DEVICE: lambda t: t.device_known & (((t.events >> t.event) & 1) == 0),
     Reason.KEY_VERSION_WRONG: lambda t: t.card_key_version != t.key_version,

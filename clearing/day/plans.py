@@ -46,6 +46,7 @@ ENTRIES = pa.schema(
         ("plain", pa.bool_()),
         ("ours", pa.bool_()),
         ("tac_right", pa.bool_()),
+        ("away", pa.bool_()),
     ]
 )
 """What an entry is judged and booked by; the rest of it stays where it was read."""

@@ -13,7 +13,7 @@ from clearing.day.entries import day_number, rider_number
 from clearing.day.keys import bucket_of
 from clearing.day.model import CARDS, Day, DayInputs
 from clearing.day.moments import datetime_of, first_second
-from clearing.day.schema import NEVER, Columns, arrow, taken
+from clearing.day.schema import NEVER, NO_TIME, Columns, Flags, arrow, taken
 from clearing.facts.rules import DenyList
 from clearing.verification.context import CardId
 from clearing.verification.rules import EVENTS, is_bound
@@ -24,9 +24,6 @@ DEVICES = pa.schema(
         ("number", pa.int32()),
         ("device_known", pa.bool_()),
         ("operated_by", pa.int32()),  # number in ``operators``; -1: an unknown device's
-        ("lost", pa.bool_()),  # now
-        ("lost_at", pa.int64()),  # and until ``back_at``: what it does counts for nothing
-        ("back_at", pa.int64()),
         ("bound", pa.bool_()),  # to its PSAM, as the PSAM's register says too
         ("terminal", pa.int64()),
         ("events", pa.int64()),  # bit n: may do the event of that number
@@ -72,14 +69,30 @@ def _facts(name: str, day: Day) -> dict[str, Any]:
     return {
         "device_known": True,
         "operated_by": day.operator_numbers[known.operator],
-        "lost": known.lost_at is not None and known.back_at is None,
-        "lost_at": first_second(known.lost_at) if known.lost_at else NEVER,
-        "back_at": first_second(known.back_at) if known.back_at else NEVER,
         "bound": is_bound(known, day.inputs.sams),
         "terminal": int.from_bytes(known.terminal_number),
         "events": sum(1 << event for event in EVENTS[known.kind]),
         "spreading": int(SPREADING[known.kind].time.total_seconds()),
     }
+
+
+def while_away(entries: Columns, day: Day) -> Flags:
+    """Which of ``entries`` their device wrote while it was away (``Absence.covers``)."""
+    absences = {
+        number: known.absences
+        for number, name in enumerate(day.devices)
+        if (known := day.inputs.devices.get(name)) is not None and known.absences
+    }
+    away: Flags = np.zeros(len(entries["device"]), dtype=np.bool_)
+    rows = np.flatnonzero(np.isin(entries["device"], list(absences)))
+    for number in np.unique(entries["device"][rows]).tolist():
+        of_it = rows[entries["device"][rows] == number]
+        at = entries["at"][of_it]
+        for absence in absences[number]:
+            until = NEVER if absence.back_at is None else first_second(absence.back_at)
+            told = (at >= first_second(absence.lost_at)) & (at < until)
+            away[of_it] |= told | ((at == NO_TIME) & (absence.back_at is None))
+    return away
 
 
 def days_table(inputs: DayInputs) -> pa.Table:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum, unique
 
 
@@ -47,11 +45,3 @@ TWO_PERSONS = frozenset({DeviceEvent.RETURN, DeviceEvent.DECOMMISSION})
 def possible(state: DeviceState) -> tuple[DeviceEvent, ...]:
     """What can happen to a device in ``state``, in order of the enum."""
     return tuple(event for event in DeviceEvent if (state, event) in LIFE)
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """The device was not where it belongs from ``lost_at`` until ``back_at`` (None: to this day)."""
-
-    lost_at: datetime
-    back_at: datetime | None = None

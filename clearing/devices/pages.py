@@ -16,7 +16,7 @@ from clearing.devices.key_change import keys_history
 from clearing.devices.life import TWO_PERSONS, DeviceEvent, possible
 from clearing.devices.parts import list_version
 from clearing.devices.publishing import release_rows, releases
-from clearing.devices.queries import absences, steps
+from clearing.devices.queries import known_devices, steps
 from clearing.devices.releases import NOTICE, coming, in_force
 from clearing.participants.service import city
 
@@ -62,7 +62,7 @@ async def device_page(device: str, request: Request, staff: StaffDep, here: Serv
         context: dict[str, Any] = {
             "names": await _names(session),
             "steps": await steps(session, device),
-            "absences": (await absences(session)).get(device, ()),
+            "absences": known.absences if (known := (await known_devices(session)).get(device)) else (),
         }
     can = possible(member.known.state)
     return here.page(

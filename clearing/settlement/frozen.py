@@ -21,7 +21,7 @@ from clearing.participants import carrying
 from clearing.participants.charging import Running
 from clearing.participants.documents import DocumentKind
 from clearing.settlement.encoding import canonical_json
-from clearing.verification.context import KnownDevice, KnownLoad, TransactionId
+from clearing.verification.context import Absence, KnownDevice, KnownLoad, TransactionId
 from rulebook.messages.devices import DeviceKind
 from rulebook.messages.facts import SamFact
 
@@ -100,17 +100,20 @@ _FILES = _Part(
 
 
 def _device(device: KnownDevice) -> list[Any]:
-    lost = device.lost_at.isoformat() if device.lost_at else None
-    said = [device.device, device.kind, device.operator, device.sam_serial.hex(), device.terminal_number.hex(), lost]
-    return [*said, device.back_at.isoformat()] if device.back_at else said
+    absences = [[a.lost_at.isoformat(), a.back_at and a.back_at.isoformat()] for a in device.absences]
+    numbers = device.sam_serial.hex(), device.terminal_number.hex()
+    return [device.device, device.kind, device.operator, *numbers, absences]
 
 
 def _device_back(
-    device: str, kind: str, operator: str, sam_serial: str, terminal: str, lost: str | None, back: str | None = None
+    device: str, kind: str, operator: str, sam_serial: str, terminal: str, absences: list[tuple[str, str | None]]
 ) -> KnownDevice:
-    lost_at, back_at = (datetime.fromisoformat(text) if text else None for text in (lost, back))
     numbers = bytes.fromhex(sam_serial), bytes.fromhex(terminal)
-    return KnownDevice(device, DeviceKind(kind), operator, *numbers, lost_at, back_at)
+    return KnownDevice(device, DeviceKind(kind), operator, *numbers, tuple(_absence_back(*each) for each in absences))
+
+
+def _absence_back(lost: str, back: str | None) -> Absence:
+    return Absence(datetime.fromisoformat(lost), datetime.fromisoformat(back) if back else None)
 
 
 def _change(change: DenyChange) -> list[Any]:

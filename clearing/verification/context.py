@@ -48,16 +48,29 @@ class TransactionId:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """The device was not where it belongs from ``lost_at`` until ``back_at`` (None: to this day)."""
+
+    lost_at: datetime
+    back_at: datetime | None = None
+
+    def covers(self, at: datetime | None) -> bool:
+        """Whether what the device did then counts for nothing. What has no readable time may be of any, while it is away."""
+        if at is None:
+            return self.back_at is None
+        return self.lost_at <= at and (self.back_at is None or at < self.back_at)
+
+
+@dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """``lost_at``: since when it has been away, or was the last time; ``back_at``: until when, None where it still is."""
+    """``absences``: in order of time, also those that have ended."""
 
     device: str
     kind: DeviceKind
     operator: str
     sam_serial: bytes
     terminal_number: bytes
-    lost_at: datetime | None = None
-    back_at: datetime | None = None
+    absences: tuple[Absence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

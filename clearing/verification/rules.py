@@ -96,7 +96,7 @@ def _claim_checks(
     at = moment(inputs)
     same = known is not None and known.fingerprint == claim.fingerprint
     yield device is None, Reason.DEVICE_UNKNOWN
-    yield device is not None and _lost_by(at, device), Reason.DEVICE_LOST
+    yield device is not None and any(away.covers(at) for away in device.absences), Reason.DEVICE_LOST
     yield device is not None and not _bound_terminal(inputs, device, context), Reason.SAM_NOT_OF_DEVICE
     yield device is not None and inputs.event not in EVENTS[device.kind], Reason.EVENT_NOT_OF_DEVICE
     yield card is not None and card.key_version != inputs.key_version, Reason.KEY_VERSION_WRONG
@@ -121,16 +121,6 @@ def _claim_checks(
         yield load is None, Reason.LOAD_UNKNOWN
         yield load is not None and load.amount_minor != inputs.amount_minor, Reason.LOAD_DIFFERS
     yield evidence.mac2_verdict is Verdict.WRONG, Reason.MAC2_WRONG
-
-
-def _lost_by(at: datetime | None, device: KnownDevice) -> bool:
-    """A lost device's records from before the loss are good, and those from after its return; of a device that is away, one
-    without a readable time may be of after the loss."""
-    if device.lost_at is None:
-        return False
-    if at is None:
-        return device.back_at is None
-    return at >= device.lost_at and (device.back_at is None or at < device.back_at)
 
 
 def is_bound(device: KnownDevice, sams: Mapping[bytes, SamFact]) -> bool:

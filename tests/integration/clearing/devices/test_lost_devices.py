@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from backoffice.database import Database
-from clearing.devices.life import Absence
-from clearing.devices.queries import absences, known_devices
+from clearing.devices.queries import known_devices
+from clearing.verification.context import Absence
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.messages.facts import SamState
 from terminals.uplink import HostRefused
@@ -21,13 +21,13 @@ BUS = "/devices/BUS-A-0001"
 
 async def lost_since(database: Database, device: str = "BUS-A-0001") -> datetime | None:
     async with database.reading() as session:
-        known = (await known_devices(session))[device]
-        return known.lost_at if known.back_at is None else None
+        absences = (await known_devices(session))[device].absences
+        return absences[-1].lost_at if absences and absences[-1].back_at is None else None
 
 
 async def away(database: Database) -> tuple[Absence, ...]:
     async with database.reading() as session:
-        return (await absences(session)).get("BUS-A-0001", ())
+        return (await known_devices(session))["BUS-A-0001"].absences
 
 
 async def found(depot: Any) -> str:

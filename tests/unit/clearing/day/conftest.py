@@ -28,7 +28,7 @@ from clearing.day.model import CARDS, DayInputs, Journals, Stretch
 from clearing.day.reference import ObjectInputs
 from clearing.day.run import DayResult, Workshop
 from clearing.day.schema import ENTRY, Columns, columns_of_table, stacked
-from clearing.verification.context import KnownCard, KnownLoad, Settled, TransactionId
+from clearing.verification.context import Absence, KnownCard, KnownLoad, Settled, TransactionId
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
 
@@ -291,9 +291,9 @@ def told(town: Any, seed: int, steps: int) -> ObjectInputs:
     inputs: ObjectInputs = town.inputs(came)
     devices = dict(inputs.context.devices)
     if story.dice.random() < 0.3:
-        back_at = story.dice.choice((None, MORNING + timedelta(hours=7)))
-        lost_at = MORNING + timedelta(hours=5)
-        devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], lost_at=lost_at, back_at=back_at)
+        first = Absence(MORNING + timedelta(hours=1), MORNING + timedelta(hours=2))
+        last = Absence(MORNING + timedelta(hours=5), story.dice.choice((None, MORNING + timedelta(hours=7))))
+        devices["BUS-B-0001"] = replace(devices["BUS-B-0001"], absences=(first, last))
     if story.dice.random() < 0.2:
         del devices["BUS-A-0001"]
     return replace(inputs, context=replace(inputs.context, devices=devices))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clearing.day.reference import ObjectResult
-from clearing.verification.context import KnownDevice, KnownLoad, TransactionId, moment
+from clearing.verification.context import Absence, KnownDevice, KnownLoad, TransactionId, moment
 from clearing.verification.reasons import PRECEDENCE, RULES, Reason, RemarkKind, Status
 from rulebook.calendar import BUSINESS_ZONE
 from rulebook.record import Event, Kind, Outcome, Record, Verdict
@@ -140,7 +140,7 @@ def test_a_device_that_is_not_enrolled_or_lost_is_named_before_anything_else(tow
     bus = inputs.context.devices["BUS-A-0001"]
     cases: list[tuple[dict[str, KnownDevice], Reason]] = [
         ({}, Reason.DEVICE_UNKNOWN),
-        ({"BUS-A-0001": replace(bus, lost_at=MORNING)}, Reason.DEVICE_LOST),
+        ({"BUS-A-0001": replace(bus, absences=(Absence(MORNING),))}, Reason.DEVICE_LOST),
     ]
     for devices, reason in cases:
         result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
@@ -157,20 +157,22 @@ def test_a_denied_card_before_the_list_had_to_be_there_is_paid(town: Any) -> Non
 def test_what_a_device_did_before_it_was_lost_is_good(town: Any, minutes: int, reason: Reason) -> None:
     _, tap = town.tap(1, 0)
     inputs = town.inputs()
-    lost = replace(inputs.context.devices["BUS-A-0001"], lost_at=tap_time(tap) + timedelta(minutes=minutes))
+    absence = Absence(tap_time(tap) + timedelta(minutes=minutes))
+    lost = replace(inputs.context.devices["BUS-A-0001"], absences=(absence,))
     devices = {**inputs.context.devices, "BUS-A-0001": lost}
     result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
     assert set(_reasons(result).values()) == {reason}
 
 
+@pytest.mark.parametrize("again", [(), (Absence(MORNING + timedelta(hours=9)),)], ids=["once", "lost again since"])
 @pytest.mark.parametrize(("minutes", "reason"), [(-1, Reason.NONE), (0, Reason.NONE), (1, Reason.DEVICE_LOST)])
 def test_what_a_device_did_while_it_was_away_counts_for_nothing_after_its_return(
-    town: Any, minutes: int, reason: Reason
+    town: Any, minutes: int, reason: Reason, again: tuple[Absence, ...]
 ) -> None:
     _, tap = town.tap(1, 0)
     inputs = town.inputs()
-    lost_at, back_at = MORNING - timedelta(hours=1), tap_time(tap) + timedelta(minutes=minutes)
-    back = replace(inputs.context.devices["BUS-A-0001"], lost_at=lost_at, back_at=back_at)
+    absence = Absence(MORNING - timedelta(hours=1), tap_time(tap) + timedelta(minutes=minutes))
+    back = replace(inputs.context.devices["BUS-A-0001"], absences=(absence, *again))
     devices = {**inputs.context.devices, "BUS-A-0001": back}
     result = town.settle(replace(inputs, context=replace(inputs.context, devices=devices)))
     assert set(_reasons(result).values()) == {reason}
