@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from clearing.day.schema import NOT_PRICEABLE, NOT_PRICED, PRICED, Columns, Flags
+from clearing.day.schema import NOT_PRICEABLE, NOT_PRICED, PRICED, Columns, Numbers
 from clearing.fare_checks.bulk import Repricer
 from clearing.fare_checks.rules import NotPriceable
-from rulebook.record import Event
-from rulebook.record.columns import Rows, picked
+from rulebook.record.columns import Rows
 from rulebook.tariff import PricedFare, Tariff
 from rulebook.tariff.tariff import OPERATOR
 
@@ -47,30 +46,32 @@ class Fare:
 
 _NONE = Fare(0, ())
 
+_ASKED = ("pricing", "expected", "concession", "fare")
+
 Facts: TypeAlias = tuple[int, int, int, int]
-"""Pricing, total, concession and name."""
+"""What is asked: pricing, total, concession and name."""
 
 
 class Pricer:
-    """Fares of many rows, piece by piece; what it has met once it need not describe again."""
+    """Fares of many rows, piece by piece; what it has met once it need not describe again. ``fares``: all it has met."""
 
     def __init__(self, tariffs: Mapping[int, Tariff]) -> None:
         self._repricer = Repricer(tariffs)
-        self._known: list[tuple[Facts, Fare | None]] = []
+        self._known = np.empty((0, len(_ASKED)), dtype=np.int64)
+        self.fares: dict[int, Fare] = {}
 
-    def columns(self, rows: Rows, wanted: Flags) -> tuple[Columns, dict[int, Fare]]:
-        """``pricing``, ``expected``, ``concession`` and ``fare`` of ``rows`` where ``wanted``, and fares by name: at least
-        those of ``rows``."""
-        which = np.flatnonzero(wanted & ((rows["event"] == Event.RIDE) | (rows["event"] == Event.EXIT)))
-        repriced = self._repricer.reprice(picked(rows, which))
-        self._known += map(_described, repriced.fares[len(self._known) : repriced.known])
-        met = [*self._known, *map(_described, repriced.fares[repriced.known :])]
-        facts = np.array([numbers for numbers, _ in met] or np.empty((0, 4)), dtype=np.int64)
-        columns = {name: np.zeros(len(rows), dtype=np.int64) for name in ("pricing", "expected", "concession", "fare")}
-        for place, column in enumerate(columns.values()):
-            column[which] = facts[repriced.index, place]
-        pricing = columns["pricing"].astype(np.int8)
-        return {**columns, "pricing": pricing}, {numbers[-1]: fare for numbers, fare in met if fare is not None}
+    def price(self, rows: Rows, which: Numbers, columns: Columns, to: Numbers) -> None:
+        """``pricing``, ``expected``, ``concession`` and ``fare`` of rows ``which``, into rows ``to`` of ``columns``."""
+        repriced = self._repricer.reprice(rows, which)
+        self._known = np.concatenate([self._known, self._facts(repriced.fares[len(self._known) : repriced.known])])
+        facts = np.concatenate([self._known, self._facts(repriced.fares[repriced.known :])])
+        for place, name in enumerate(_ASKED):
+            columns[name][to] = np.take(facts[:, place], repriced.index)
+
+    def _facts(self, fares: Sequence[PricedFare | NotPriceable]) -> Numbers:
+        described = [_described(fare) for fare in fares]
+        self.fares |= {facts[-1]: fare for facts, fare in described if fare is not None}
+        return np.array([facts for facts, _ in described], dtype=np.int64).reshape(len(described), len(_ASKED))
 
 
 def _described(priced: PricedFare | NotPriceable) -> tuple[Facts, Fare | None]:

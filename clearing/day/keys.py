@@ -12,20 +12,14 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.day.schema import BUCKET_SHIFT, BUCKETS, CARD_LENGTH, COUNTER_SHIFT, Flags, Numbers
+from clearing.day import kernel
+from clearing.day.schema import BUCKET_SHIFT, BUCKETS, CARD_LENGTH, Flags, Numbers, octets
 from clearing.verification.context import TransactionId
-
-_HASH_BITS = 39
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # SplitMix64's
-_PARTS = np.dtype([("issuer", ">u8"), ("serial_high", ">u2"), ("serial_low", ">u8")])
 
 
 def keys_of(cards: NDArray[np.void], purse: Numbers, load: Flags, sequence: Numbers) -> Numbers:
     """``cards`` are contiguous, 18 bytes each."""
-    counter = (card_hash(cards) << np.uint64(9)) | (purse.astype(np.uint64) << np.uint64(1)) | load.astype(np.uint64)
-    key: Numbers = ((counter << np.uint64(COUNTER_SHIFT)) | sequence.astype(np.uint64)).view(np.int64)
-    return key
+    return kernel.keys(octets(cards), *(np.require(column, np.int64, ["C", "W"]) for column in (purse, load, sequence)))
 
 
 def keys_of_ids(ids: Collection[TransactionId]) -> Numbers:
@@ -39,20 +33,10 @@ def cards_of_ids(ids: Collection[TransactionId]) -> NDArray[np.void]:
 
 def card_hash(cards: NDArray[np.void]) -> NDArray[np.uint64]:
     """39 bits."""
-    parts = cards.view(_PARTS)
-    mixed = _mixed(parts["serial_high"].astype(np.uint64) + _GOLDEN)
-    mixed = _mixed(parts["serial_low"].astype(np.uint64) ^ mixed)
-    mixed = _mixed(parts["issuer"].astype(np.uint64) ^ mixed)
-    return mixed >> np.uint64(64 - _HASH_BITS)
+    return kernel.hashes(octets(cards))
 
 
 def bucket_of(keys: Numbers) -> Numbers:
     """0 to ``BUCKETS`` - 1, rising with the key."""
     bucket: Numbers = (keys >> BUCKET_SHIFT) + BUCKETS // 2
     return bucket
-
-
-def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    value = (value ^ (value >> np.uint64(30))) * _MIX[0]
-    value = (value ^ (value >> np.uint64(27))) * _MIX[1]
-    return value ^ (value >> np.uint64(31))

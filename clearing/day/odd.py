@@ -26,7 +26,7 @@ Proof: TypeAlias = Callable[[Iterable[Claim]], Collection[Claim]]
 @dataclass(frozen=True, slots=True)
 class OddEnds:
     """``records``: the columns of ``ENTRY`` of every record, one row each. ``claims``: those of what settles or is held, taken
-    from the row whose fields the TAC covers; ``fares`` are theirs."""
+    from the row whose fields the TAC covers; ``fares``: at least theirs."""
 
     judged: tuple[Judged, ...]
     records: Columns
@@ -48,9 +48,9 @@ def judge_odd(
     right = proof([claim for t in transactions if t.id.issuer in ours for claim in t.claims()])
     context = _context({t.id for t in transactions}, day.inputs, cards)
     judged = tuple(judge(transaction, right, context) for transaction in transactions)
-    records, _ = _columns([record for one in judged for record in one.transaction.records], day, priced=False)
-    claims, fares = _columns([claim.inputs for one in judged if (claim := one.settled or one.held)], day, priced=True)
-    return OddEnds(judged, records, claims, fares)
+    records = _columns([record for one in judged for record in one.transaction.records], day, priced=False)
+    claims = _columns([claim.inputs for one in judged if (claim := one.settled or one.held)], day, priced=True)
+    return OddEnds(judged, records, claims, day.reading.pricer.fares)
 
 
 def _context(ids: Collection[TransactionId], inputs: DayInputs, cards: pa.Table) -> Context:
@@ -81,11 +81,10 @@ def known_cards(cards: pa.Table, wanted: Collection[CardId]) -> dict[CardId, Kno
     }
 
 
-def _columns(records: list[Record], day: Day, *, priced: bool) -> tuple[Columns, dict[int, Fare]]:
+def _columns(records: list[Record], day: Day, *, priced: bool) -> Columns:
     rows = columns_of(b"".join(record.encode() for record in records))
     device = np.array([day.device_numbers[record.device] for record in records], dtype=np.int32)
-    alone = np.zeros(len(rows), dtype=np.int64)
-    return entries_of(rows, device, alone, day.reading, priced=np.full(len(rows), priced))
+    return entries_of(rows, device, day.reading, priced=priced)
 
 
 def claims_of(odd: OddEnds, day: Day, cards: pa.Table) -> Columns:

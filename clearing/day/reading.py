@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from clearing.day.entries import Reading, clock_faults, entries_of, paired
-from clearing.day.fares import Fare, fares_from_json, fares_to_json, merged
+from clearing.day.entries import Reading, Sheet, clock_faults, in_order, paired
+from clearing.day.fares import Fare, fares_from_json, fares_to_json
+from clearing.day.kernel import DeviceNumbers
 from clearing.day.keys import bucket_of
 from clearing.day.model import Stretch
-from clearing.day.schema import BUCKETS, ENTRY, Columns, Flags, Numbers, arrow, columns_of_table, stacked, taken
+from clearing.day.schema import BUCKETS, Columns, Flags, Numbers, arrow, columns_of_table, taken
 from clearing.intake.rules import Range
 from rulebook.record.columns import RECORD_DTYPE, Rows, picked
 
@@ -60,31 +60,36 @@ def read_part(
     waiting: bool = False,
 ) -> Part:
     """``covered``: journal sequences that came in earlier windows and are not taken again."""
-    pieces, fares, faults = [], [], []
-    for piece in parts_of(stretches, PIECE_RECORDS):
-        rows, device = _in_order(piece, device_numbers, covered)
-        which, intent_sequence = paired(rows, device)
-        columns, found = entries_of(picked(rows, which), device[which], intent_sequence, reading)
-        pieces.append(columns | {"waiting": np.full(len(which), waiting)})
-        fares.append(found)
+    pieces = list(parts_of(stretches, PIECE_RECORDS))
+    counts = [sum(stretch.count for stretch in piece) for piece in pieces]
+    place = np.empty(max(counts, default=0), RECORD_DTYPE)
+    sheet = Sheet(sum(counts), reading)
+    faults = []
+    for piece, count in zip(pieces, counts, strict=True):
+        rows, device = _in_order(piece, device_numbers, covered, place[:count])
+        sheet.enter(rows, device, *paired(rows, device))
         faults += [] if waiting else clock_faults(rows, device)
-    return Part(stacked(pieces, ENTRY), merged(fares), faults)
+    entries = sheet.entries()
+    entries["waiting"][:] = waiting
+    return Part(entries, dict(reading.pricer.fares), faults)
 
 
 def _in_order(
-    stretches: Sequence[Stretch], device_numbers: Mapping[str, int], covered: Mapping[str, Sequence[Range]]
-) -> tuple[Rows, NDArray[np.int32]]:
-    """Each record of at least one stretch once, by (device, journal sequence)."""
+    stretches: Sequence[Stretch],
+    device_numbers: Mapping[str, int],
+    covered: Mapping[str, Sequence[Range]],
+    rows: Rows,
+) -> tuple[Rows, DeviceNumbers]:
+    """Each record of at least one stretch once, by (device, journal sequence). They are read into ``rows``."""
     counts = [stretch.count for stretch in stretches]
-    rows = np.empty(sum(counts), RECORD_DTYPE)
     for stretch, end in zip(stretches, accumulate(counts), strict=True):
         stretch.read_into(rows[end - stretch.count : end])
     numbers = [device_numbers[stretch.device] for stretch in stretches]
     device = np.repeat(np.array(numbers, dtype=np.int32), counts)
-    ids = device.astype(np.int64) << 32 | rows["journal_sequence"]
     known = _known(stretches, covered)
-    if not known.any() and (ids[1:] > ids[:-1]).all():
+    if not known.any() and in_order(rows, device):
         return rows, device
+    ids = device.astype(np.int64) << 32 | rows["journal_sequence"]
     _, first = np.unique(ids, return_index=True)
     first = first[~known[first]]
     return picked(rows, first), device[first]

@@ -47,20 +47,23 @@ class Repricer:
         self._number: dict[tuple[int, int], int] = {}  # of a tariff's class among the known fares
         self._known: list[PricedFare | NotPriceable] = []
 
-    def reprice(self, rows: NDArray[np.void]) -> Repriced:
-        """``rows`` are of ``RECORD_DTYPE``; each should be a RIDE or an EXIT."""
+    def reprice(self, rows: NDArray[np.void], which: Numbers | None = None) -> Repriced:
+        """``rows`` are of ``RECORD_DTYPE``; each should be a RIDE or an EXIT. ``which``: not all of them but these, in this
+        order."""
         rows = np.ascontiguousarray(rows)
-        index = np.full(len(rows), NO_CLASS, dtype=np.int64)
+        which = np.arange(len(rows)) if which is None else which
+        index = np.full(len(which), NO_CLASS, dtype=np.int64)
+        versions = np.take(rows["tariff_version"], which)
         for version, classes in self._classes.items():
-            at = np.flatnonzero(rows["tariff_version"] == version)
-            of_version = rows if len(at) == len(rows) else rows[at]
-            first, own, numbers = _classed(of_version, classes)
-            pairs = zip(first.tolist(), numbers[first].tolist(), strict=True)
-            known = [self._learnt((version, number), of_version[row]) for row, number in pairs]
+            at = np.flatnonzero(versions == version)
+            first, own, numbers = _classed(rows, which[at], classes)
+            pairs = zip(which[at[first]].tolist(), numbers[first].tolist(), strict=True)
+            known = [self._learnt((version, number), rows[row]) for row, number in pairs]
             index[at] = np.array([*known, NO_CLASS], dtype=np.int64)[own]
         alone = np.flatnonzero(index == NO_CLASS)
         index[alone] = len(self._known) + np.arange(len(alone))
-        return Repriced(index, (*self._known, *(self._one(rows[row]) for row in alone)), len(self._known))
+        of_alone = (self._one(rows[row]) for row in which[alone].tolist())
+        return Repriced(index, (*self._known, *of_alone), len(self._known))
 
     def _learnt(self, of_class: tuple[int, int], row: Any) -> int:
         """The number of a class's fare; ``row`` is one of the class."""
@@ -76,16 +79,16 @@ class Repricer:
             return why
 
 
-def _classed(rows: NDArray[np.void], classes: FareClasses) -> tuple[Numbers, Numbers, Numbers]:
-    """One row of each class, for every row which of them it is like, and its class's number."""
+def _classed(rows: NDArray[np.void], which: Numbers, classes: FareClasses) -> tuple[Numbers, Numbers, Numbers]:
+    """Of rows ``which``: one of each class, for every one which of those it is like, and its class's number."""
     octets = rows.view(np.uint8).reshape(len(rows), RECORD_DTYPE.itemsize)
-    numbers = np.empty(len(rows), dtype=np.int64)
+    numbers = np.empty(len(which), dtype=np.int64)
     asked = np.zeros(len(classes.way_of_pair), dtype=np.bool_)
     windows = _windows(classes)
-    number_classes(octets, _PLACES, windows, asked, numbers)
+    number_classes(octets, which, _PLACES, windows, asked, numbers)
     if asked.any():
         classes.learn(np.flatnonzero(asked))
-        number_classes(octets, _PLACES, windows, asked, numbers)
+        number_classes(octets, which, _PLACES, windows, asked, numbers)
     bound = classes.ways * (len(windows.paid_edges) + 1) * (len(windows.time_edges) + 1) * 2 * windows.classes
     return *first_of_each(numbers, bound), numbers
 

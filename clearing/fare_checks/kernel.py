@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from clearing.verification.context import FIRST_YEAR, LAST_YEAR
+from clearing.verification.kernels.compiling import compiled
 from rulebook.record import Event
 from rulebook.tariff.classes import NO_WAY, UNKNOWN_YET, Codes, Flags, Numbers
 
-F = TypeVar("F", bound=Callable[..., Any])
+Octets: TypeAlias = NDArray[np.uint8]
 
 NO_CLASS = -1
 
@@ -55,58 +54,53 @@ class Places(NamedTuple):
     month_paid: int
 
 
-def _compiled(function: F) -> F:
-    compiled: Any = numba.njit(nogil=True, cache=True)(function)
-    return cast("F", compiled)
-
-
-@_compiled
+@compiled
 def number_classes(
-    rows: NDArray[np.uint8], places: Places, windows: Windows, asked: Flags, numbers: Numbers
+    octets: Octets, which: Numbers, places: Places, windows: Windows, asked: Flags, numbers: Numbers
 ) -> None:  # pragma: no cover - compiled
-    """Fill ``numbers``, one for each of ``rows`` (octets of whole records), with its class or ``NO_CLASS``. ``asked`` is
-    set for pairs of stations whose way is unknown yet: learn them and number again. The record's time stands behind its
-    date."""
-    for row in range(len(rows)):
-        numbers[row] = _class_of(rows[row], places, windows, asked)
+    """Fill ``numbers``, one for each row ``which`` of ``octets`` (whole records), with its class or ``NO_CLASS``.
+    ``asked`` is set for pairs of stations whose way is unknown yet: learn them and number again. The record's time stands
+    behind its date."""
+    for at in range(len(which)):
+        numbers[at] = _class_of(octets, which[at], places, windows, asked)
 
 
-@_compiled
+@compiled
 def _class_of(
-    octets: NDArray[np.uint8], places: Places, windows: Windows, asked: Flags
+    octets: Octets, row: int, places: Places, windows: Windows, asked: Flags
 ) -> int:  # pragma: no cover - compiled
-    event = octets[places.event]
-    day, seconds, month = _moment(octets, places.date)
+    event = octets[row, places.event]
+    day, seconds, month = _moment(octets, row, places.date)
     if month < 0 or (event != _EXIT and event != _RIDE):
         return NO_CLASS
-    paid = _paid_before(octets, places, month)
+    paid = _paid_before(octets, row, places, month)
     if paid < 0:
         return NO_CLASS
     if event == _EXIT:
-        way = _way_of_trip(octets, places, windows, asked)
-        day, seconds, entry_month = _moment(octets, places.entry_time)
+        way = _way_of_trip(octets, row, places, windows, asked)
+        day, seconds, entry_month = _moment(octets, row, places.entry_time)
         if entry_month < 0:
             return NO_CLASS
     else:
-        way = _at(windows.way_of_line, _find(windows.lines, _number8(octets, places.line)))
+        way = _at(windows.way_of_line, _find(windows.lines, _number8(octets, row, places.line)))
     day -= windows.first_day
     if way < 0 or day < 0 or day >= len(windows.working):
         return NO_CLASS
     number = way * (len(windows.paid_edges) + 1) + _edges_passed(windows.paid_edges, paid)
     number = number * (len(windows.time_edges) + 1) + _edges_passed(windows.time_edges, seconds)
     number = number * 2 + windows.working[day]
-    return int(number * windows.classes + windows.class_of_code[octets[places.card_class]])
+    return int(number * windows.classes + windows.class_of_code[octets[row, places.card_class]])
 
 
-@_compiled
+@compiled
 def _way_of_trip(
-    octets: NDArray[np.uint8], places: Places, windows: Windows, asked: Flags
+    octets: Octets, row: int, places: Places, windows: Windows, asked: Flags
 ) -> int:  # pragma: no cover - compiled
     for at in range(places.place + 8, places.place_end):
-        if octets[at]:
+        if octets[row, at]:
             return NO_WAY
-    entry = _find(windows.stations, _number8(octets, places.entry_station))
-    exit_ = _find(windows.stations, _number8(octets, places.place))
+    entry = _find(windows.stations, _number8(octets, row, places.entry_station))
+    exit_ = _find(windows.stations, _number8(octets, row, places.place))
     if entry < 0 or exit_ < 0:
         return NO_WAY
     pair = entry * len(windows.stations) + exit_
@@ -115,10 +109,10 @@ def _way_of_trip(
     return int(windows.way_of_pair[pair])
 
 
-@_compiled
-def _paid_before(octets: NDArray[np.uint8], places: Places, charged_month: int) -> int:  # pragma: no cover - compiled
+@compiled
+def _paid_before(octets: Octets, row: int, places: Places, charged_month: int) -> int:  # pragma: no cover - compiled
     """Fen paid in the month of the charge (``History.from_card``, ``paid_before``); -1 where the month is unreadable."""
-    year, month = _decimal(octets, places.month, 1), _decimal(octets, places.month + 1, 1)
+    year, month = _decimal(octets, row, places.month, 1), _decimal(octets, row, places.month + 1, 1)
     if year == 0 and month == 0:
         return 0
     if year < 0 or month < 1 or month > 12:
@@ -126,14 +120,18 @@ def _paid_before(octets: NDArray[np.uint8], places: Places, charged_month: int) 
     if (2000 + year) * 12 + month != charged_month:
         return 0
     at = places.month_paid
-    return int(octets[at]) << 16 | int(octets[at + 1]) << 8 | int(octets[at + 2])
+    return int(octets[row, at]) << 16 | int(octets[row, at + 1]) << 8 | int(octets[row, at + 2])
 
 
-@_compiled
-def _moment(octets: NDArray[np.uint8], at: int) -> tuple[int, int, int]:  # pragma: no cover - compiled
+@compiled
+def _moment(octets: Octets, row: int, at: int) -> tuple[int, int, int]:  # pragma: no cover - compiled
     """From YYYYMMDDhhmmss in BCD: days since 1970, seconds of the day, year * 12 + month; a month of -1 if it is none."""
-    year, month, day = _decimal(octets, at, 2), _decimal(octets, at + 2, 1), _decimal(octets, at + 3, 1)
-    hour, minute, second = _decimal(octets, at + 4, 1), _decimal(octets, at + 5, 1), _decimal(octets, at + 6, 1)
+    year, month, day = _decimal(octets, row, at, 2), _decimal(octets, row, at + 2, 1), _decimal(octets, row, at + 3, 1)
+    hour, minute, second = (
+        _decimal(octets, row, at + 4, 1),
+        _decimal(octets, row, at + 5, 1),
+        _decimal(octets, row, at + 6, 1),
+    )
     if year < FIRST_YEAR or year > LAST_YEAR or month < 1 or month > 12 or day < 1 or day > _days_of(year, month):
         return 0, 0, -1
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
@@ -141,14 +139,14 @@ def _moment(octets: NDArray[np.uint8], at: int) -> tuple[int, int, int]:  # prag
     return _days_since_1970(year, month, day), hour * 3600 + minute * 60 + second, year * 12 + month
 
 
-@_compiled
+@compiled
 def _days_of(year: int, month: int) -> int:  # pragma: no cover - compiled
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
 
 
-@_compiled
+@compiled
 def _days_since_1970(year: int, month: int, day: int) -> int:  # pragma: no cover - compiled
     """Years counted from March, so that the leap day is the last."""
     if month <= 2:
@@ -156,36 +154,42 @@ def _days_since_1970(year: int, month: int, day: int) -> int:  # pragma: no cove
     return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
 
 
-@_compiled
-def _decimal(octets: NDArray[np.uint8], at: int, length: int) -> int:  # pragma: no cover - compiled
+@compiled
+def _decimal(octets: Octets, row: int, at: int, length: int) -> int:  # pragma: no cover - compiled
     """BCD as a number, below zero where a half-byte is no digit."""
     number = 0
-    for place in range(at, at + length):  # no slice: making a view costs more than reading it
-        digits = _DIGITS[octets[place]]
+    for place in range(at, at + length):
+        digits = _DIGITS[octets[row, place]]
         number = number * 100 + digits if digits >= 0 and number >= 0 else NO_CLASS
     return number
 
 
-@_compiled
-def _number8(octets: NDArray[np.uint8], at: int) -> np.uint64:  # pragma: no cover - compiled
+@compiled
+def _number8(octets: Octets, row: int, at: int) -> np.uint64:  # pragma: no cover - compiled
     number = np.uint64(0)
     for place in range(at, at + 8):
-        number = number << np.uint64(8) | np.uint64(octets[place])
+        number = number << np.uint64(8) | np.uint64(octets[row, place])
     return number
 
 
-@_compiled
+@compiled
 def _find(codes: Codes, wanted: np.uint64) -> int:  # pragma: no cover - compiled
-    at = int(np.searchsorted(codes, wanted))
-    return at if at < len(codes) and codes[at] == wanted else NO_WAY
+    low, high = 0, len(codes)
+    while low < high:
+        middle = (low + high) // 2
+        if codes[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(codes) and codes[low] == wanted else NO_WAY
 
 
-@_compiled
+@compiled
 def _at(table: Numbers, index: int) -> int:  # pragma: no cover - compiled
     return int(table[index]) if index >= 0 else NO_WAY
 
 
-@_compiled
+@compiled
 def _edges_passed(edges: Numbers, value: int) -> int:  # pragma: no cover - compiled
     passed = 0
     for edge in edges:
@@ -193,7 +197,7 @@ def _edges_passed(edges: Numbers, value: int) -> int:  # pragma: no cover - comp
     return passed
 
 
-@_compiled
+@compiled
 def first_of_each(numbers: Numbers, bound: int) -> tuple[Numbers, Numbers]:  # pragma: no cover - compiled
     """For numbers below ``bound``: the row where each distinct one stands first, in order of appearance, and for every row
     which of those is its own; ``NO_CLASS`` stays."""

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.day.entries import day_number, paired
+from clearing.day.kernel import business_day
 from clearing.day.keys import bucket_of, keys_of
-from clearing.day.moments import business_days, datetime_of, first_second, local_seconds
+from clearing.day.moments import datetime_of, first_second, local_second, second_of_day
 from clearing.day.schema import BUCKETS, ENTRY, NO_TIME
 from clearing.verification.context import bcd_moment
 from rulebook.calendar import BUSINESS_ZONE, calendar_named
@@ -34,14 +35,13 @@ _FIRST_AND_LAST = st.sampled_from(["00010101000000", "00011231235959", "00020101
     st.lists(st.one_of(_NEAR, _DAMAGED, _FIRST_AND_LAST, st.binary(min_size=7, max_size=7)), min_size=1, max_size=20)
 )
 def test_a_stamp_is_the_moment_that_an_object_reads(stamps: list[bytes]) -> None:
-    at = local_seconds(np.array([int.from_bytes(stamp) for stamp in stamps], dtype=np.int64))
     calendar = calendar_named("china")
-    days = business_days(at, calendar.cut_off)
-    for stamp, seconds, day in zip(stamps, at.tolist(), days.tolist(), strict=True):
-        moment = bcd_moment(stamp)
+    for stamp in stamps:
+        seconds, moment = local_second(stamp), bcd_moment(stamp)
         assert (seconds == NO_TIME) == (moment is None)
         if moment is not None:
             assert datetime_of(seconds) == moment
+            day = business_day(seconds, second_of_day(calendar.cut_off))
             assert day == day_number(calendar.business_day(moment))
 
 

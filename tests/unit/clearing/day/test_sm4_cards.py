@@ -129,8 +129,7 @@ def columns(records: list[Record], town: Any) -> dict[str, Any]:
     rows = columns_of(b"".join(record.encode() for record in records))
     context = town.context()
     reading = Reading(context.business_day, context.policy.calendar.cut_off, Pricer(context.tariffs))
-    nothing = np.zeros(len(rows), dtype=np.int64)
-    return entries_of(rows, np.zeros(len(rows), np.int32), nothing, reading)[0]
+    return entries_of(rows, np.zeros(len(rows), np.int32), reading)
 
 
 def forged(records: list[Record]) -> list[Record]:
