@@ -82,7 +82,7 @@ class Sheet:
     def enter(
         self, rows: Rows, device: DeviceNumbers, which: Numbers, intent_sequence: Numbers, *, priced: bool | None = None
     ) -> None:
-        """Rows ``which``, all but ``waiting``. ``priced``: whether their fare is asked for; by default that of outcomes that did."""
+        """Rows ``which``, all but ``waiting``. ``priced``: whether fares are asked for; by default those of outcomes done."""
         first, self._filled = self._filled, self._filled + len(which)
         kernel.enter(
             octets(rows), device, which, intent_sequence, _PLACES, _wanted(self._reading), self._entered, first

@@ -57,7 +57,7 @@ class Journals:
         for stretch in reversed(stretches[: bisect_right(stretches, sequence, key=lambda s: s.first)]):
             if sequence < stretch.first + stretch.count:
                 at = stretch.offset + (sequence - stretch.first) * RECORD_DTYPE.itemsize
-                with stretch.path.open("rb") as file:
+                with stretch.path.open("rb", buffering=0) as file:
                     file.seek(at)
                     return file.read(RECORD_DTYPE.itemsize)
         raise LookupError(f"record {sequence} of {device} is in no stretch")

@@ -15,7 +15,7 @@ from clearing.day.fares import Fare
 from clearing.day.model import CARDS, Day, DayInputs
 from clearing.day.schema import Columns
 from clearing.verification.context import CardId, Context, KnownCard, TransactionId
-from clearing.verification.joining import Claim, RecordId, join
+from clearing.verification.joining import Claim, RecordId, join, record_id
 from clearing.verification.rules import Judged, judge
 from rulebook.record import Record
 from rulebook.record.columns import columns_of
@@ -43,13 +43,15 @@ def judge_odd(
     proof: Proof,
 ) -> OddEnds:
     """``ids`` name every record of the transactions."""
-    transactions = join(Record.decode(raw(device, sequence)) for device, sequence in ids)
+    rows = {id_: raw(*id_) for id_ in ids}
+    transactions = join(map(Record.decode, rows.values()))
     ours = day.inputs.policy.our_issuers
     right = proof([claim for t in transactions if t.id.issuer in ours for claim in t.claims()])
     context = _context({t.id for t in transactions}, day.inputs, cards)
     judged = tuple(judge(transaction, right, context) for transaction in transactions)
-    records = _columns([record for one in judged for record in one.transaction.records], day, priced=False)
-    claims = _columns([claim.inputs for one in judged if (claim := one.settled or one.held)], day, priced=True)
+    every = [record_id(record) for one in judged for record in one.transaction.records]
+    claimed = [record_id(claim.inputs) for one in judged if (claim := one.settled or one.held)]
+    records, claims = _columns(every, rows, day, priced=False), _columns(claimed, rows, day, priced=True)
     return OddEnds(judged, records, claims, day.reading.pricer.fares)
 
 
@@ -81,10 +83,10 @@ def known_cards(cards: pa.Table, wanted: Collection[CardId]) -> dict[CardId, Kno
     }
 
 
-def _columns(records: list[Record], day: Day, *, priced: bool) -> Columns:
-    rows = columns_of(b"".join(record.encode() for record in records))
-    device = np.array([day.device_numbers[record.device] for record in records], dtype=np.int32)
-    return entries_of(rows, device, day.reading, priced=priced)
+def _columns(ids: list[RecordId], raw: Mapping[RecordId, bytes], day: Day, *, priced: bool) -> Columns:
+    rows = columns_of(b"".join(raw[id_] for id_ in ids))
+    numbers = np.array([day.device_numbers[device] for device, _ in ids], dtype=np.int32)
+    return entries_of(rows, numbers, day.reading, priced=priced)
 
 
 def claims_of(odd: OddEnds, day: Day, cards: pa.Table) -> Columns:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from rulebook.messages.devices import DenyEntry
 
@@ -20,11 +21,18 @@ class DenyChange:
     reported_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DenyList:
     """Every change there has been, in order of ``number``."""
 
     changes: tuple[DenyChange, ...]
+
+    @cached_property
+    def _of_card(self) -> Mapping[tuple[bytes, bytes], Sequence[DenyChange]]:
+        by_card: dict[tuple[bytes, bytes], list[DenyChange]] = {}
+        for change in self.changes:
+            by_card.setdefault((change.issuer, change.serial), []).append(change)
+        return by_card
 
     @property
     def version(self) -> int:
@@ -34,8 +42,8 @@ class DenyList:
     def report_by(self, issuer: bytes, serial: bytes, at: datetime) -> DenyChange | None:
         """The report that denies the card at ``at``; of several without a release between them the first counts."""
         first = None
-        for change in self.changes:
-            if (change.issuer, change.serial) == (issuer, serial) and change.reported_at <= at:
+        for change in self._of_card.get((issuer, serial), ()):
+            if change.reported_at <= at:
                 first = (first or change) if change.denied else None
         return first
 

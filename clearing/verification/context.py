@@ -155,7 +155,9 @@ FIRST_YEAR, LAST_YEAR = 1970, 2099
 def bcd_moment(raw: bytes) -> datetime | None:
     """YYYYMMDDhhmmss in BCD, 7 bytes."""
     try:
-        at = datetime.strptime(raw.hex(), "%Y%m%d%H%M%S").replace(tzinfo=BUSINESS_ZONE)
+        digits = raw.hex()
+        clock = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
+        at = datetime(int(digits[:4]), int(digits[4:6]), int(digits[6:8]), *clock, tzinfo=BUSINESS_ZONE)
     except ValueError:
         return None
     return at if FIRST_YEAR <= at.year <= LAST_YEAR else None

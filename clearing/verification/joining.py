@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
+
+import numpy as np
 
 from clearing.verification.context import Settled, TransactionId
 from rulebook.record import Kind, Outcome, Record
+from rulebook.record.columns import columns_of
 
 RecordId: TypeAlias = tuple[str, int]  # device, journal sequence
 
@@ -25,6 +28,9 @@ class Claim:
     inputs: Record
     evidence: Record
 
+    def __hash__(self) -> int:
+        return hash(self.order)  # not of every field of two records: claims are looked up often
+
     @property
     def order(self) -> tuple[RecordId, RecordId]:
         return (record_id(self.evidence), record_id(self.inputs))
@@ -32,16 +38,12 @@ class Claim:
     @property
     def fingerprint(self) -> bytes:
         """Equal for equal content: everything but who wrote it down and where in the journal."""
-        neutral = replace(
-            self.inputs,
-            kind=Kind.OUTCOME,
-            outcome=Outcome.DONE,
-            journal_sequence=0,
-            refers_to=0,
-            tac=self.evidence.tac,
-            mac2_verdict=0,  # type: ignore[arg-type]  # the PSAM's word is not the card's content
-        )
-        return hashlib.sha256(neutral.encode()).digest()
+        neutral = columns_of(bytearray(self.inputs.encode()))
+        neutral["kind"], neutral["outcome"] = Kind.OUTCOME, Outcome.DONE
+        neutral["journal_sequence"] = neutral["refers_to"] = 0
+        neutral["tac"] = np.void(self.evidence.tac)
+        neutral["mac2_verdict"] = 0  # the PSAM's word is not the card's content
+        return hashlib.sha256(neutral.tobytes()).digest()
 
     @property
     def settled(self) -> Settled:

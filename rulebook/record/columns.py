@@ -30,7 +30,7 @@ _WHOLE = np.dtype(f"V{RECORD_LENGTH}")
 assert RECORD_DTYPE.itemsize == RECORD_LENGTH
 
 
-def columns_of(body: bytes | memoryview) -> Rows:
+def columns_of(body: bytes | bytearray | memoryview) -> Rows:
     """The records of ``body`` (``RECORD_LENGTH`` bytes each) in their order, without a copy and read-only. What is in them is
     not looked at: see ``malformed``. Raises ``MalformedRecord`` for another length."""
     if len(body) % RECORD_LENGTH:

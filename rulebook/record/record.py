@@ -106,6 +106,9 @@ LAYOUT: tuple[tuple[str, str], ...] = (
 TEXT_FIELDS = frozenset({"device", "line", "place", "trip", "shift"})
 ENUM_FIELDS: dict[str, type[IntEnum]] = {"kind": Kind, "event": Event, "outcome": Outcome, "mac2_verdict": Verdict}
 _STRUCT = struct.Struct(">" + "".join(code for _, code in LAYOUT))
+_STEP = struct.Struct(">Hi")
+_TEXTS = tuple(place for place, (name, _) in enumerate(LAYOUT) if name in TEXT_FIELDS)
+_TRACE = [name for name, _ in LAYOUT].index("trace")
 _LENGTHS = {name: int(code[:-1]) for name, code in LAYOUT if code.endswith("s")}
 _MAXIMA = {name: {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[code] for name, code in LAYOUT if code in "BHI"}
 
@@ -173,14 +176,10 @@ class Record:
 
     def encode(self) -> bytes:
         """``RECORD_LENGTH`` bytes."""
-        values: list[Any] = []
-        for name, _ in LAYOUT:
-            value = getattr(self, name)
-            if name in TEXT_FIELDS:
-                value = value.encode("ascii")
-            elif name == "trace":
-                value = b"".join(struct.pack(">Hi", step.rule, step.amount_minor) for step in value)
-            values.append(value)
+        values = [getter(self) for getter in _GETTERS]
+        for place in _TEXTS:
+            values[place] = values[place].encode("ascii")
+        values[_TRACE] = b"".join(_STEP.pack(step.rule, step.amount_minor) for step in self.trace)
         return _STRUCT.pack(*values)
 
     @classmethod
@@ -239,12 +238,9 @@ def _file_1a(raw: bytes) -> bytes:
 
 
 def _trace(raw: bytes) -> tuple[Step, ...]:
-    if not any(raw):
-        return ()
-    steps = [Step(*pair) for pair in struct.iter_unpack(">Hi", raw)]
-    while steps and steps[-1] == Step(0, 0):
-        steps.pop()
-    return tuple(steps)
+    """Steps after the last that says anything are not there."""
+    used = -(-len(raw.rstrip(b"\x00")) // _STEP.size) * _STEP.size
+    return tuple(Step(rule, amount_minor) for rule, amount_minor in _STEP.iter_unpack(raw[:used]))
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -256,5 +252,6 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 _READERS = tuple(_READ.get(name) for name, _ in LAYOUT)
 _SETTERS = tuple(getattr(Record, name).__set__ for name, _ in LAYOUT)
+_GETTERS = tuple(getattr(Record, name).__get__ for name, _ in LAYOUT)
 
 assert {field.name for field in fields(Record)} == {name for name, _ in LAYOUT}
