@@ -1,43 +1,45 @@
-"""What claims that settle, or are held, put into the ledger: sums of fares in sets, and the few that stand alone.
-
-``claims`` are rows of ``CLAIM``: those of plain transactions as ``judging.judged`` leaves them, and those that were judged one
-by one.
-"""
+"""What claims that settle, or are held, put into the ledger: sums of fares in sets, and the few that stand alone."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
 import ibis.expr.types as ir
+import numpy as np
 from ibis import _
 
-from clearing.day.schema import NOT_PRICEABLE, PRICED
+from clearing.day.schema import CARD_LENGTH, NOT_PRICEABLE, PRICED
 
-CLAIM: tuple[tuple[str, str], ...] = (
-    ("key", "int64"),
-    ("card", "binary"),
-    ("purse", "int16"),
-    ("load", "bool"),
-    ("card_sequence", "int32"),
-    ("device", "int32"),  # of the row whose fields the TAC covers
-    ("sequence", "int64"),
-    ("operated_by", "int32"),
-    ("line", "int64"),
-    ("origin", "int64"),
-    ("destination", "int64"),
-    ("rider", "int8"),
-    ("registered", "int8"),  # the card register's rider class; -1: none that a tariff knows
-    ("amount", "int64"),
-    ("business_day", "int32"),
-    ("pricing", "int8"),
-    ("expected", "int64"),
-    ("concession", "int64"),
-    ("fare", "int64"),
-    ("load_posted", "bool"),
-    ("settled", "bool"),
-    ("held", "bool"),
-    ("held_before", "int64"),  # fen that earlier windows left on "open taps" for this transaction; -1: it is not there
+CLAIM = np.dtype(
+    [
+        ("row", "i4"),  # its place among the claims that are booked at once
+        ("card", f"V{CARD_LENGTH}"),
+        ("purse", "i2"),
+        ("load", "?"),
+        ("card_sequence", "i4"),
+        ("device", "i4"),  # of the row whose fields the TAC covers
+        ("sequence", "i8"),
+        ("operated_by", "i4"),
+        ("line", "i8"),
+        ("origin", "i8"),
+        ("destination", "i8"),
+        ("rider", "i1"),
+        ("registered", "i1"),  # the card register's rider class; -1: none that a tariff knows
+        ("amount", "i8"),
+        ("business_day", "i4"),
+        ("pricing", "i1"),
+        ("expected", "i8"),
+        ("concession", "i8"),
+        ("fare", "i8"),
+        ("load_posted", "?"),
+        ("settled", "?"),
+        ("held", "?"),
+        ("held_before", "i8"),  # fen that earlier windows left on "open taps" for this transaction; -1: it is not there
+    ]
 )
+NAMED = ("card", "purse", "card_sequence", "device", "sequence")
+"""Columns that say which claim it is; sums are made of the others."""
+
 SET = ("business_day", "operated_by", "line")
 """A set of fares: one transfer each, and one for each bearer of concessions."""
 
@@ -48,8 +50,8 @@ Booked: TypeAlias = dict[str, ir.Table]
 
 
 def booked(claims: ir.Table, shares: ir.Table) -> Booked:
-    """``fares``: sum and count of each set. ``subsidies``: the same for each bearer. ``single``: claims that make a transfer or
-    a remark of their own. ``rides``: how many between two stations brought how much; ``granted``: the same of what others
+    """``fares``: sum and count of each set. ``subsidies``: the same for each bearer. ``single``: rows that make a transfer or a
+    remark of their own. ``rides``: how many between two stations brought how much; ``granted``: the same of what others
     bear."""
     settled = claims.filter(claims.settled)
     rides = settled.filter(~settled.load & (settled.amount > 0))
@@ -62,7 +64,7 @@ def booked(claims: ir.Table, shares: ir.Table) -> Booked:
         ),
         "rides": _counted(rides.filter((rides.origin != 0) & (rides.pricing == PRICED)).mutate(each_minor=_.amount)),
         "granted": _counted(borne.filter(borne.origin != 0).mutate(each_minor=_.share), "bearer"),
-        "single": claims.filter(_stands_alone(claims)).select(*(name for name, _ in CLAIM)),
+        "single": claims.filter(_stands_alone(claims)).select("row"),
     }
 
 

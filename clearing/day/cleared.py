@@ -51,7 +51,7 @@ ENDED = np.dtype(
 
 
 def plain_ends(entries: Columns, ends: Columns) -> Columns:
-    """``entries`` with what ``engine.judge_and_book`` answered for each ``row``; other rows mean nothing."""
+    """``entries`` with what ``engine.judge`` answered for each ``row``; other rows mean nothing."""
     paired = entries["intent_sequence"] > 0
     columns = {name: entries[name] for name in ENDED.names or () if name in entries}
     for name in ("reason", "operated_by", "settled", "held"):

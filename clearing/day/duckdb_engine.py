@@ -41,8 +41,5 @@ class DuckDbSession:
     def give(self, name: str, rows: pa.Table) -> None:
         self._connection.register(name, rows)
 
-    def keep(self, name: str, query: str) -> None:
-        self._connection.execute(f"CREATE TEMP TABLE {name} AS {query}")
-
     def ask(self, query: str) -> pa.Table:
         return self._connection.sql(query).to_arrow_table()

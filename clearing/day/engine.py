@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-from clearing.day.plans import Question, odd_plan, plain_plan
+from clearing.day.plans import Question, booking, judging
 from clearing.day.proof import Keys
 from clearing.day.schema import Columns, Flags
 
@@ -17,13 +17,9 @@ Answers: TypeAlias = dict[str, pa.Table]
 
 
 class Session(Protocol):
-    """One piece of work; what it was given and what it keeps is gone when it ends."""
+    """One piece of work; what it was given is gone when it ends."""
 
     def give(self, name: str, rows: pa.Table) -> None: ...
-
-    def keep(self, name: str, query: str) -> None:
-        """The answer as a table, for several questions."""
-        ...
 
     def ask(self, query: str) -> pa.Table: ...
 
@@ -40,23 +36,18 @@ class Engine(Protocol):
         ...
 
 
-def judge_and_book(engine: Engine, tables: Tables) -> Answers:
-    """Of plain transactions: ``ends``, and what ``booking.booked`` answers. ``tables``: those of ``plans.plain_plan``."""
-    plan = plain_plan(engine.dialect)
-    with engine.session() as session:
-        for name, rows in tables.items():
-            session.give(name, rows)
-        session.keep("judged", plan.judged.query)
-        return _answers(session, plan.questions)
+def judge(engine: Engine, tables: Tables) -> pa.Table:
+    """``judging.ENDS`` of the plain ones of ``entries``. ``tables``: those of ``plans.judging``."""
+    return _answers(engine, tables, {"ends": judging(engine.dialect)})["ends"]
 
 
 def book(engine: Engine, claims: pa.Table, shares: pa.Table) -> Answers:
-    """The same for claims that were judged one by one."""
+    """What ``booking.booked`` answers. ``claims``: ``booking.CLAIM`` but for ``NAMED``."""
+    return _answers(engine, {"claims": claims, "shares": shares}, booking(engine.dialect))
+
+
+def _answers(engine: Engine, tables: Tables, questions: Mapping[str, Question]) -> Answers:
     with engine.session() as session:
-        session.give("claims", claims)
-        session.give("shares", shares)
-        return _answers(session, odd_plan(engine.dialect))
-
-
-def _answers(session: Session, questions: Mapping[str, Question]) -> Answers:
-    return {name: session.ask(question.query).cast(question.schema) for name, question in questions.items()}
+        for name, rows in tables.items():
+            session.give(name, rows)
+        return {name: session.ask(question.query).cast(question.schema) for name, question in questions.items()}

@@ -6,28 +6,26 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from clearing.day import counters as counting
-from clearing.day.booking import CLAIM
+from clearing.day.booking import CLAIM, NAMED
 from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
 from clearing.day.counters import Gap, Unfinished, advanced, seen
-from clearing.day.engine import Answers, Engine, book, judge_and_book
+from clearing.day.engine import Answers, Engine, book, judge
 from clearing.day.fares import Fare, merged, shares_table
 from clearing.day.keys import cards_of_ids, keys_of_ids
 from clearing.day.model import Day, Journals
 from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
 from clearing.day.plans import ENTRIES
-from clearing.day.posting import FareSet, Single, added, sets_of, transaction_of
+from clearing.day.posting import FareSet, Row, Single, sets_of, transaction_of
 from clearing.day.proof import PROOF, entry_keys
 from clearing.day.reading import PartFile
 from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table, while_away
 from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, stacked, taken
-from clearing.day.shared_rides import added as added_rides
 from clearing.day.shared_rides import rides_of
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
@@ -90,28 +88,30 @@ class Clerk:
         before = stacked([register.counters(bucket) for bucket in buckets], counting.COUNTER)
         cards = cards_table(pa.concat_tables([register.cards(bucket) for bucket in buckets]))
         plain = plain_ones(entries, before, self.day)
-        answers = self._judge_plain(entries, plain, cards)
+        ends = self._judge_plain(entries, plain, cards)
         odd = self._judge_odd(taken(entries, ~plain), cards)
-        claims = claims_of(odd, self.day, cards)
-        odd_answers = book(self.engine, _claims_table(claims), shares_table(odd.fares))
-        ended = plain_ends(entries, columns_of_table(answers["ends"]))
+        ended = plain_ends(entries, ends)
+        claims = stacked([_plain_claims(entries, ends), claims_of(odd, self.day, cards)], CLAIM)
+        answers = self._book(claims, odd)
         rows = in_order(ended, plain, odd_ends(odd, self.day))
         after, gaps, unfinished = _advanced(before, taken({name: ended[name] for name in _COUNTED}, plain), odd)
-        singles = list(self._singles((answers, odd_answers), cards))
+        singles = _plain_rows(taken(claims, answers["single"]["row"].to_numpy()))
+        booked = list(self._singles(singles, cards))
         return Ended(
             rows=rows,
             counters=after,
             counts=_counts(rows),
             exceptions=list(self._exceptions(rows)),
-            remarks=[s for s in singles if isinstance(s, Remark)] + [*map(_gap, gaps), *map(_trip, unfinished)],
-            sets=added(sets_of(a["fares"], a["subsidies"], self.day) for a in (answers, odd_answers)),
-            single=[s for s in singles if isinstance(s, Transfer)],
-            rides=added_rides(rides_of(a["rides"], a["granted"], self.day) for a in (answers, odd_answers)),
-            held=_newly_held(answers, odd_answers),
+            remarks=[s for s in booked if isinstance(s, Remark)] + [*map(_gap, gaps), *map(_trip, unfinished)],
+            sets=sets_of(answers["fares"], answers["subsidies"], self.day),
+            single=[s for s in booked if isinstance(s, Transfer)],
+            rides=rides_of(answers["rides"], answers["granted"], self.day),
+            held={transaction_of(row): row["amount"] for row in singles if row["held"] and row["held_before"] < 0},
             released=[one.transaction.id for one in odd.judged if one.settled is not None],
         )
 
-    def _judge_plain(self, entries: Columns, plain: Flags, cards: pa.Table) -> Answers:
+    def _judge_plain(self, entries: Columns, plain: Flags, cards: pa.Table) -> Columns:
+        """``judging.ENDS`` of the plain ones."""
         inputs = self.day.inputs
         ours = _of_issuers(entries["card"], inputs.policy.our_issuers)
         claim = (entries["kind"] == Kind.OUTCOME) & (entries["outcome"] == Outcome.DONE)
@@ -121,25 +121,26 @@ class Clerk:
         right[proven] = self.engine.macs_right(claims, entry_keys(self.vault, claims))
         of_row = {"row": np.arange(len(ours), dtype=np.int32), "plain": plain, "ours": ours, "tac_right": right}
         known = entries | of_row | {"away": while_away(entries, self.day)}
-        return judge_and_book(
-            self.engine,
-            {
-                "entries": arrow({name: known[name] for name in ENTRIES.names}),
-                "shares": shares_table(self.fares),
-                "devices": self.devices,
-                "cards": cards,
-                "loads": self.loads,
-                "deny": self.deny,
-                "days": days_table(inputs),
-            },
-        )
+        tables = {
+            "entries": arrow({name: known[name] for name in ENTRIES.names}),
+            "devices": self.devices,
+            "cards": cards,
+            "loads": self.loads,
+            "deny": self.deny,
+            "days": days_table(inputs),
+        }
+        return columns_of_table(judge(self.engine, tables))
 
     def _judge_odd(self, entries: Columns, cards: pa.Table) -> OddEnds:
         proof: Proof = partial(right_claims, self.vault)
         return judge_odd(_record_ids(entries, self.day), self.journals.raw, day=self.day, cards=cards, proof=proof)
 
-    def _singles(self, answers: Sequence[Answers], cards: pa.Table) -> Iterator[Transfer | Remark]:
-        rows = [row for answer in answers for row in answer["single"].to_pylist()]
+    def _book(self, claims: Columns, odd: OddEnds) -> Answers:
+        claims["row"] = np.arange(len(claims["card"]), dtype=CLAIM["row"])
+        asked = arrow({name: column for name, column in claims.items() if name not in NAMED})
+        return book(self.engine, asked, shares_table({**self.fares, **odd.fares}))
+
+    def _singles(self, rows: Sequence[Row], cards: pa.Table) -> Iterator[Transfer | Remark]:
         known = known_cards(cards, {transaction_of(row).card for row in rows})
         for row in rows:
             record = Record.decode(self.journals.raw(self.day.devices[row["device"]], row["sequence"]))
@@ -202,8 +203,12 @@ def _record_ids(entries: Columns, day: Day) -> list[RecordId]:
     return ids
 
 
-def _claims_table(claims: Columns) -> pa.Table:
-    return arrow({name: claims[name] for name, _ in CLAIM})
+def _plain_claims(entries: Columns, ends: Columns) -> Columns:
+    """Of those that settle or are held; ``row`` is still to be told."""
+    count = ends["settled"] | ends["held"]
+    ends = taken(ends, count)
+    claims = taken({name: entries[name] for name in CLAIM.names or () if name in entries}, ends["row"])
+    return {**claims, **ends, "held_before": np.full(len(ends["row"]), -1, dtype=CLAIM["held_before"])}
 
 
 def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap], list[Unfinished]]:
@@ -244,12 +249,7 @@ def _gap(gap: Gap) -> Remark:
     return Remark(RemarkKind.COUNTER_GAP, gap.card[8:].hex().upper(), detail=f"{gap.first}–{gap.last}")
 
 
-def _newly_held(*answers: Answers) -> dict[TransactionId, int]:
-    rows = [row for answer in answers for row in answer["single"].to_pylist()]
-    return {transaction_of(row): row["amount"] for row in rows if row["held"] and row["held_before"] < 0}
-
-
-def _plain_rows(rows: Columns) -> list[dict[str, Any]]:
+def _plain_rows(rows: Columns) -> list[Row]:
     columns = {name: column.tolist() for name, column in rows.items() if name != "card"}
     columns["card"] = [card.tobytes() for card in rows["card"]]
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

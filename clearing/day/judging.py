@@ -22,21 +22,24 @@ _HOLDS_VALUE = [PRECEDENCE[reason] for reason, rule in RULES.items() if rule.hol
 _NONE = PRECEDENCE[Reason.NONE]
 
 
+ENDS = ("row", "reason", "operated_by", "settled", "held", "registered", "load_posted")
+
+
 def judged(tables: Tables) -> ir.Table:
-    """The plain ones of ``entries`` (``plans.ENTRIES``) with ``reason`` (its rank), ``settled``, ``held`` and what booking
-    needs from the registers."""
+    """``ENDS`` of the plain ones of ``entries`` (``plans.ENTRIES``): ``reason`` by its rank, and what booking needs from the
+    registers."""
     known = _with_registers(tables)
     claim = (known.kind == Kind.OUTCOME) & (known.outcome == Outcome.DONE)
     reason = ibis.ifelse(claim, _claim_reason(known), _open_reason(known))
     ended = known.mutate(reason=reason.cast("int16"), claim=claim)
     holds = ended.claim & ended.reason.isin(_HOLDS_VALUE) & ~ended.load
-    return ended.mutate(
+    ended = ended.mutate(
         settled=ended.claim & (ended.reason == _NONE),
         held=holds,
-        held_before=ibis.literal(-1, "int64"),
         registered=ended.registered.fill_null(-1),
         load_posted=ended.load_posted.fill_null(False),
     )
+    return ended.select(*ENDS)
 
 
 def _with_registers(tables: Tables) -> ir.Table:

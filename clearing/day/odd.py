@@ -99,6 +99,7 @@ def claims_of(odd: OddEnds, day: Day, cards: pa.Table) -> Columns:
     names = [claim.inputs.device for one in judged if (claim := one.settled or one.held)]
     devices = [inputs.devices.get(name) for name in names]
     return odd.claims | {
+        "row": np.zeros(len(judged), dtype=np.int32),  # still to be told
         "operated_by": np.array([day.operator_numbers[d.operator] if d else -1 for d in devices], dtype=np.int32),
         "registered": np.array(riders, dtype=np.int8),
         "load_posted": np.array(posted, dtype=np.bool_),

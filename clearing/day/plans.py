@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from clearing.day.booking import CLAIM, booked
+from clearing.day.booking import CLAIM, NAMED, booked
 from clearing.day.fares import SHARES
 from clearing.day.judging import judged
 from clearing.day.registers import DAYS, DENY, DEVICES, LOADS, REGISTERED_CARDS
@@ -17,51 +17,32 @@ from clearing.day.registers import DAYS, DENY, DEVICES, LOADS, REGISTERED_CARDS
 ENTRIES = pa.schema(
     [
         ("row", pa.int32()),
-        ("key", pa.int64()),
         ("card", pa.binary()),
         ("purse", pa.int16()),
         ("load", pa.bool_()),
         ("card_sequence", pa.int32()),
         ("device", pa.int32()),
-        ("sequence", pa.int64()),
         ("intent_sequence", pa.int64()),
         ("kind", pa.int8()),
         ("event", pa.int8()),
         ("outcome", pa.int8()),
         ("verdict", pa.int8()),
         ("key_version", pa.int16()),
-        ("rider", pa.int8()),
         ("amount", pa.int64()),
         ("at", pa.int64()),
         ("business_day", pa.int32()),
         ("sam_terminal", pa.int64()),
         ("list_version", pa.int64()),
-        ("line", pa.int64()),
-        ("origin", pa.int64()),
-        ("destination", pa.int64()),
-        ("pricing", pa.int8()),
-        ("expected", pa.int64()),
-        ("concession", pa.int64()),
-        ("fare", pa.int64()),
         ("plain", pa.bool_()),
         ("ours", pa.bool_()),
         ("tac_right", pa.bool_()),
         ("away", pa.bool_()),
     ]
 )
-"""What an entry is judged and booked by; the rest of it stays where it was read."""
+"""What an entry is judged by; the rest of it stays where it was read."""
 
-_GIVEN = {
-    "entries": ENTRIES,
-    "devices": DEVICES,
-    "cards": REGISTERED_CARDS,
-    "loads": LOADS,
-    "deny": DENY,
-    "days": DAYS,
-    "shares": SHARES,
-}
-_ENDS = ("row", "reason", "operated_by", "settled", "held")
-_CLAIMS = ibis.schema(dict(CLAIM))
+_GIVEN = {"entries": ENTRIES, "devices": DEVICES, "cards": REGISTERED_CARDS, "loads": LOADS, "deny": DENY, "days": DAYS}
+_CLAIM = ibis.schema({name: CLAIM[name] for name in CLAIM.names or () if name not in NAMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +57,16 @@ class Question:
         return cls(str(ibis.to_sql(expression, dialect=dialect)), expression.schema().to_pyarrow())
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """``judged`` becomes a table of that name; then each of ``questions`` is asked."""
-
-    judged: Question
-    questions: dict[str, Question]
+@cache
+def judging(dialect: str) -> Question:
+    """How the plain ones of ``entries`` end; the other tables are the registers and ``days``."""
+    return Question.of(judged({name: ibis.table(_schema(given), name=name) for name, given in _GIVEN.items()}), dialect)
 
 
 @cache
-def plain_plan(dialect: str) -> Plan:
-    """Judges and books ``entries``; the other tables are the registers, ``days`` and ``shares``."""
-    tables = {name: ibis.table(_schema(given), name=name) for name, given in _GIVEN.items()}
-    ended = judged(tables)
-    ended = ended.select(*_ENDS, *(name for name, _ in CLAIM if name not in _ENDS))
-    known = ibis.table(ended.schema(), name="judged")
-    answers = {"ends": known.select(*_ENDS)} | booked(known, tables["shares"])
-    return Plan(Question.of(ended, dialect), {name: Question.of(answer, dialect) for name, answer in answers.items()})
-
-
-@cache
-def odd_plan(dialect: str) -> dict[str, Question]:
-    """Books ``claims`` that were judged one by one."""
-    claims, shares = ibis.table(_CLAIMS, name="claims"), ibis.table(_schema(SHARES), name="shares")
+def booking(dialect: str) -> dict[str, Question]:
+    """What ``claims`` come to (``booking.booked``), by what each of their fares' ``shares`` bear."""
+    claims, shares = ibis.table(_CLAIM, name="claims"), ibis.table(_schema(SHARES), name="shares")
     return {name: Question.of(answer, dialect) for name, answer in booked(claims, shares).items()}
 
 

@@ -103,18 +103,16 @@ def days_table(inputs: DayInputs) -> pa.Table:
 
 
 def loads_table(inputs: DayInputs) -> pa.Table:
-    rows = [
-        {
-            "card": id_.issuer + id_.serial,
-            "purse": id_.purse,
-            "load": True,
-            "card_sequence": id_.sequence,
-            "load_amount": load.amount_minor,
-            "load_posted": load.posted,
-        }
-        for id_, load in sorted(inputs.loads.items())
-    ]
-    return pa.Table.from_pylist(rows, schema=LOADS)
+    loads = sorted(inputs.loads.items())
+    columns = {
+        "card": [id_.issuer + id_.serial for id_, _ in loads],
+        "purse": [id_.purse for id_, _ in loads],
+        "load": [True] * len(loads),
+        "card_sequence": [id_.sequence for id_, _ in loads],
+        "load_amount": [load.amount_minor for _, load in loads],
+        "load_posted": [load.posted for _, load in loads],
+    }
+    return pa.table(columns, schema=LOADS)
 
 
 def deny_table(deny: DenyList) -> pa.Table:
@@ -122,16 +120,8 @@ def deny_table(deny: DenyList) -> pa.Table:
     reports: dict[CardId, set[int]] = {}
     for change in deny.changes:
         reports.setdefault((change.issuer, change.serial), set()).add(first_second(change.reported_at))
-    of_card = _changes_by_card(deny)
-    rows = [row for card, times in sorted(reports.items()) for row in _denials(card, sorted(times), of_card[card])]
+    rows = [row for card, times in sorted(reports.items()) for row in _denials(card, sorted(times), deny)]
     return pa.Table.from_pylist(rows, schema=DENY)
-
-
-def _changes_by_card(deny: DenyList) -> dict[CardId, DenyList]:
-    grouped: dict[CardId, list[Any]] = {}
-    for change in deny.changes:
-        grouped.setdefault((change.issuer, change.serial), []).append(change)
-    return {card: DenyList(tuple(changes)) for card, changes in grouped.items()}
 
 
 def _denials(card: CardId, times: list[int], deny: DenyList) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from clearing.day.proof import PROOF, Keys, macs_right
 from clearing.day.schema import Columns, Flags, arrow, arrow_column, columns_of_table
@@ -24,11 +24,7 @@ class SparkEngine:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        session = Session(self._spark.newSession())
-        try:
-            yield session
-        finally:
-            session.close()
+        yield Session(self._spark.newSession())
 
     def macs_right(self, entries: Columns, keys: Keys) -> Flags:
         """By the executors: each gets the cards' keys of its rows, never a master."""
@@ -62,22 +58,12 @@ class Session:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        self._kept: list[DataFrame] = []
 
     def give(self, name: str, rows: pa.Table) -> None:
         self._spark.createDataFrame(_plain(rows)).createOrReplaceTempView(name)
 
-    def keep(self, name: str, query: str) -> None:
-        frame = self._spark.sql(query).cache()
-        frame.createOrReplaceTempView(name)
-        self._kept.append(frame)
-
     def ask(self, query: str) -> pa.Table:
         return self._spark.sql(query).toArrow()
-
-    def close(self) -> None:
-        for frame in self._kept:
-            frame.unpersist()
 
 
 def _plain(table: pa.Table) -> pa.Table:
