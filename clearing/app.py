@@ -34,6 +34,7 @@ from clearing.devices.parameter_keys import keys_in
 from clearing.devices.publishing import adopt_published
 from clearing.exchange import api as exchange
 from clearing.exchange import pages as exchange_pages
+from clearing.exchange.unanswered import follow_answers
 from clearing.facts import api as facts
 from clearing.facts.service import pull
 from clearing.gaps import pages as gap_pages
@@ -238,6 +239,7 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
                 await follow_deadlines(session, now=service.clock.now())
+                await follow_answers(session, now=service.clock.now())
                 await escalate(session, now=service.clock.now())
         except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum, unique
 
 from sqlalchemy import ARRAY, Integer, LargeBinary, cast, func, insert, select, text
@@ -14,7 +14,7 @@ from clearing.cases.rules import CaseState, Resolution
 from clearing.cases.tables import CaseRow
 from clearing.exchange.booking import Item
 from clearing.exchange.messages import DisputeCode, MessageKind
-from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState
+from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState, PackageState
 from clearing.exchange.tables import ItemRow, MessageRow, PackageRow, PackedWindowRow
 from clearing.intake.rules import Range, of_numbers
 from clearing.intake.rules import missing as gaps_in
@@ -100,6 +100,14 @@ async def packages(session: AsyncSession, direction: Direction, partner: str | N
     if partner is not None:
         found = found.where(PackageRow.partner == partner)
     return (await session.scalars(found.order_by(PackageRow.partner, PackageRow.number.desc()))).all()
+
+
+async def unanswered(session: AsyncSession, *, today: date) -> Sequence[PackageRow]:
+    """Packages of ours whose answer was due before ``today``, in order of partner and number."""
+    waits = PackageRow.direction == Direction.OUT, PackageRow.state == PackageState.SENT, PackageRow.due < today
+    return (
+        await session.scalars(select(PackageRow).where(*waits).order_by(PackageRow.partner, PackageRow.number))
+    ).all()
 
 
 async def without_partner(session: AsyncSession) -> Sequence[PackedWindowRow]:
