@@ -37,6 +37,7 @@ from clearing.exchange import pages as exchange_pages
 from clearing.exchange.unanswered import follow_answers
 from clearing.facts import api as facts
 from clearing.facts.service import pull
+from clearing.files import Files
 from clearing.gaps import pages as gap_pages
 from clearing.gaps.service import follow_deadlines
 from clearing.history import api as card_history
@@ -141,6 +142,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(_sweep, Files(settings.data_folder / "clearing"))
         await _set_up(service, city or demonstration(), tariff or demonstration_document(), staff or {})
         await _agree(service, agreed if agreed is not None else demonstration_documents(its_network=tariff is None))
         # A simulated city says itself when the feed is pulled, so that one seed gives one day.
@@ -223,6 +225,16 @@ async def _set_up(
         await ensure_open(session, now=now)
         for name, account in staff.items():
             await service.accounts.seed(session, name, account.password, account.roles)
+
+
+def _sweep(files: Files) -> None:
+    try:
+        swept = files.sweep()
+    except OSError as error:  # it takes room and does no other harm
+        log.warning("leftovers not removed", error=type(error).__name__, detail=str(error))
+    else:
+        if swept:
+            log.info("leftovers of a killed process removed", count=len(swept))
 
 
 async def _agree(service: Service, agreed: Mapping[DocumentKind, Mapping[str, Any]]) -> None:
