@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Date, Select, Text, TextClause, bindparam, exists, func, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, Date, Select, Text, bindparam, exists, func, select, text, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -83,11 +83,6 @@ _RECOMPUTED_FROM = """
     """
 _RECOMPUTED = text(_RECOMPUTED_FROM.format(until=""))
 _RECOMPUTED_AT = text(_RECOMPUTED_FROM.format(until="AND recorded_at <= :at"))
-_RECOMPUTED_OF_WINDOWS = text(
-    _RECOMPUTED_FROM.format(
-        until='AND id IN (SELECT transfer_id FROM clearing.ledger_link WHERE book = :book AND "window" <= :window)'
-    )
-)
 
 
 async def lock_standings(session: AsyncSession, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
@@ -121,18 +116,8 @@ async def recomputed(session: AsyncSession, book: str) -> dict[str, Counters]:
 
 async def standings_at(session: AsyncSession, book: str, at: datetime) -> list[Standing]:
     """Every account as it stood when everything recorded up to ``at``, and nothing later, had been posted."""
-    return await _recomputed_standings(session, book, _RECOMPUTED_AT, {"at": at})
-
-
-async def standings_after_window(session: AsyncSession, book: str, window: int) -> list[Standing]:
-    """Every account as the transfers of the closed windows up to ``window``, and no others, leave it."""
-    return await _recomputed_standings(session, book, _RECOMPUTED_OF_WINDOWS, {"window": window})
-
-
-async def _recomputed_standings(
-    session: AsyncSession, book: str, statement: TextClause, until: dict[str, Any]
-) -> list[Standing]:
-    counters = {row[0]: Counters(*row[1:]) for row in await session.execute(statement, {"book": book, **until})}
+    rows = await session.execute(_RECOMPUTED_AT, {"book": book, "at": at})
+    counters = {row[0]: Counters(*row[1:]) for row in rows}
     now = await standings(session, book)
     return [Standing(each.account, counters.get(each.account.code, Counters())) for each in now]
 
