@@ -10,6 +10,7 @@ from enum import StrEnum, unique
 from sqlalchemy import ARRAY, Integer, LargeBinary, cast, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.cases.rules import CaseState, Resolution
 from clearing.cases.tables import CaseRow
 from clearing.exchange.booking import Item
@@ -186,7 +187,7 @@ async def _of_transactions(
 async def adjusted(session: AsyncSession, cases: Collection[str]) -> set[str]:
     """Those of ``cases`` by whose end the respondent gave the claimant the amount."""
     ended = CaseRow.state == CaseState.CLOSED, CaseRow.resolution == Resolution.ADJUST
-    return set(await session.scalars(select(CaseRow.id).where(CaseRow.id.in_(cases), *ended)))
+    return set(await session.scalars(select(CaseRow.id).where(among(CaseRow.id, cases), *ended)))
 
 
 def transaction_of(row: ItemRow) -> TransactionId:
