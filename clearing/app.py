@@ -34,8 +34,10 @@ from clearing.devices.parameter_keys import keys_in
 from clearing.devices.publishing import adopt_published
 from clearing.exchange import api as exchange
 from clearing.exchange import pages as exchange_pages
+from clearing.exchange.unanswered import follow_answers
 from clearing.facts import api as facts
 from clearing.facts.service import pull
+from clearing.files import Files
 from clearing.gaps import pages as gap_pages
 from clearing.gaps.service import follow_deadlines
 from clearing.history import api as card_history
@@ -140,6 +142,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(_sweep, Files(settings.data_folder / "clearing"))
         await _set_up(service, city or demonstration(), tariff or demonstration_document(), staff or {})
         await _agree(service, agreed if agreed is not None else demonstration_documents(its_network=tariff is None))
         # A simulated city says itself when the feed is pulled, so that one seed gives one day.
@@ -224,6 +227,16 @@ async def _set_up(
             await service.accounts.seed(session, name, account.password, account.roles)
 
 
+def _sweep(files: Files) -> None:
+    try:
+        swept = files.sweep()
+    except OSError as error:  # it takes room and does no other harm
+        log.warning("leftovers not removed", error=type(error).__name__, detail=str(error))
+    else:
+        if swept:
+            log.info("leftovers of a killed process removed", count=len(swept))
+
+
 async def _agree(service: Service, agreed: Mapping[DocumentKind, Mapping[str, Any]]) -> None:
     async with service.database.transaction() as session:
         for kind, document in agreed.items():
@@ -238,6 +251,7 @@ async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
                     log.info("feed pulled", items=items)
                 await open_personal_accounts(session, now=service.clock.now())
                 await follow_deadlines(session, now=service.clock.now())
+                await follow_answers(session, now=service.clock.now())
                 await escalate(session, now=service.clock.now())
         except Exception as error:  # whatever it was: the next pull must still come
             log.warning("feed not pulled", error=type(error).__name__, detail=str(error))

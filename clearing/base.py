@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+from collections.abc import Iterable
+
+from sqlalchemy import ARRAY, ColumnElement, MetaData, Text, cast, func
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from backoffice.staff import Accounts, declare
 
@@ -18,6 +20,11 @@ NAMING = {
 
 class Base(DeclarativeBase):
     metadata = MetaData(schema="clearing", naming_convention=NAMING)
+
+
+def among(column: InstrumentedAttribute[str], values: Iterable[str]) -> ColumnElement[bool]:
+    """``column`` is one of ``values``, however many: IN sends each as an argument of its own, and PostgreSQL takes 32,767."""
+    return column == func.any(cast(list(values), ARRAY(Text)))
 
 
 staff_tables = declare(Base.metadata)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum, unique
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
 
 from backoffice.web import ServiceDep
+from clearing.durable import make_folder, sweep, unfinished_folder
 from clearing.intake.store import RawStore
+
+
+@unique
+class Scratch(StrEnum):
+    """For what results are computed that are looked at and thrown away; the value begins the folder's name."""
+
+    PREVIEW = "preview-"
+    AUDIT = "audit-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,18 @@ class Files:
 
     def stages(self, digest: bytes) -> Path:
         return self.folder / "stages" / digest.hex()
+
+    @contextmanager
+    def scratch(self, what: Scratch) -> Iterator[Files]:
+        """A place like this one, gone at the end."""
+        make_folder(self.folder)
+        with unfinished_folder(self.folder, what) as folder:
+            yield Files(folder)
+
+    def sweep(self) -> list[Path]:
+        """Remove what killed processes were writing, and nothing that a living one is; which files and folders these were."""
+        scratches = [path for what in Scratch for path in sweep(self.folder, what)]
+        return [*scratches, *self.raw.sweep(), *self.frozen.sweep()]
 
 
 async def files(here: ServiceDep) -> Files:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.cases.rules import CaseKind, CaseState, Resolution
 from clearing.cases.tables import CaseRow, CaseStepRow
 from clearing.verification.context import TransactionId
@@ -20,7 +21,7 @@ async def waiting(session: AsyncSession, kind: CaseKind | None = None) -> Sequen
 
 async def known_ids(session: AsyncSession, ids: Iterable[str]) -> set[str]:
     """Those of ``ids`` that are cases, open or closed."""
-    return set(await session.scalars(select(CaseRow.id).where(CaseRow.id.in_(list(ids)))))
+    return set(await session.scalars(select(CaseRow.id).where(among(CaseRow.id, ids))))
 
 
 async def closed(session: AsyncSession, limit: int) -> Sequence[CaseRow]:
@@ -37,7 +38,7 @@ async def steps(session: AsyncSession, case: str) -> Sequence[CaseStepRow]:
 
 async def decided_taps(session: AsyncSession, ids: Iterable[TransactionId]) -> dict[TransactionId, bool]:
     """Those of ``ids`` that two people have decided about, and whether it was released to the operator."""
-    return await _decided(session, CaseRow.id.in_([str(id_) for id_ in ids]))
+    return await _decided(session, among(CaseRow.id, (str(id_) for id_ in ids)))
 
 
 async def all_decided_taps(session: AsyncSession) -> dict[TransactionId, bool]:

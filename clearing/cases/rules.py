@@ -21,6 +21,7 @@ class CaseKind(StrEnum):
     CLAIM_REFUSED = "claim-refused"  # another city does not confirm that its card rode here
     CLAIM_HELD = "claim-held"  # we do not confirm that our card rode elsewhere, though the card paid
     GAP = "gap"  # records or counters that did not come by their deadline
+    UNANSWERED = "unanswered"  # another city has not answered a package of ours by its deadline
 
 
 @unique
@@ -37,13 +38,15 @@ class Resolution(StrEnum):
 @dataclass(frozen=True, slots=True)
 class KindRule:
     """``days``: working days until the deadline; ``escalated_days``: how many more the keeper of the book has once it has
-    passed (both ours). ``resolutions``: how such a case can end."""
+    passed (both ours). ``resolutions``: how such a case can end. ``page``: where what it is about is seen, the parts of the
+    case's id (between colons) in it; empty where there is no page of it alone."""
 
     zh: str
     en: str
     days: int
     resolutions: tuple[Resolution, ...]
     escalated_days: int = 5
+    page: str = ""
 
 
 KINDS: Mapping[CaseKind, KindRule] = {
@@ -56,15 +59,27 @@ KINDS: Mapping[CaseKind, KindRule] = {
     CaseKind.BREAK: KindRule("对账差异", "break", 3, (Resolution.EXPLAINED,), escalated_days=2),
     CaseKind.DISPUTE: KindRule("参与方争议", "dispute", 5, (Resolution.ADJUST, Resolution.DISMISS)),
     CaseKind.CLAIM_REFUSED: KindRule(
-        "异地未确认交易", "claim not confirmed elsewhere", 10, (Resolution.ADJUST, Resolution.DISMISS)
+        "异地未确认交易",
+        "claim not confirmed elsewhere",
+        10,
+        (Resolution.ADJUST, Resolution.DISMISS),
+        page="/exchange/out/{1}/{2}",
     ),
     CaseKind.CLAIM_HELD: KindRule(
         "异地争议交易",
         "claim of another city in dispute",
         5,
         (Resolution.RELEASE, Resolution.REFUSE, Resolution.WRITE_OFF),
+        page="/exchange/in/{1}/{2}",
     ),
     CaseKind.GAP: KindRule("逾期缺口", "gap past its deadline", 5, (Resolution.EXPLAINED,)),
+    CaseKind.UNANSWERED: KindRule(
+        "异地逾期未答复",
+        "package not answered elsewhere",
+        3,
+        (Resolution.EXPLAINED,),
+        page="/exchange/out/{1}/{2}",
+    ),
 }
 
 RESOLUTIONS: Mapping[Resolution, tuple[str, str]] = {
@@ -127,6 +142,11 @@ class Subject:
     claimant: str = ""
     holder: str = ""
     detail: str = ""
+
+
+def page_of(kind: CaseKind, case: str) -> str:
+    """Where what ``case`` is about is seen; empty where there is no page of it alone."""
+    return KINDS[kind].page.format(*case.split(":"))
 
 
 def deadline(kind: CaseKind, opened_on: date, calendar: Calendar) -> date:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice.problems import Refused
 from backoffice.states import step
 from backoffice.two_people import a_second_person
+from clearing.base import among
 from clearing.cases.rules import (
     LIFE,
     CaseEvent,
@@ -181,7 +182,7 @@ def _next(row: CaseRow, event: CaseEvent) -> CaseState:
 
 
 async def _rows(session: AsyncSession, ids: Iterable[str]) -> Sequence[CaseRow]:
-    return (await session.scalars(select(CaseRow).where(CaseRow.id.in_(list(ids))))).all()
+    return (await session.scalars(select(CaseRow).where(among(CaseRow.id, ids)))).all()
 
 
 async def _step(

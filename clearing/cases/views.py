@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
-from clearing.cases.rules import KINDS, CaseKind, CaseState, Resolution
+from clearing.cases.rules import KINDS, CaseKind, CaseState, Resolution, page_of
 from clearing.cases.tables import CaseRow, CaseStepRow
 
 
@@ -21,7 +21,7 @@ class StepView(BaseModel):
 
 class CaseView(BaseModel):
     """``overdue``: open past its deadline. ``escalated_to``: who sees to it since the owner's deadline
-    passed. ``ends``: how a case of its kind can end."""
+    passed. ``ends``: how a case of its kind can end. ``page``: where what it is about is seen, empty where that is nowhere."""
 
     id: str
     kind: CaseKind
@@ -41,6 +41,7 @@ class CaseView(BaseModel):
     approved_by: str | None
     closed_at: datetime | None
     ends: tuple[Resolution, ...]
+    page: str
     steps: list[StepView]
 
 
@@ -66,6 +67,7 @@ def case_view(row: CaseRow, steps: Sequence[CaseStepRow] = (), *, today: date) -
         approved_by=row.approved_by,
         closed_at=row.closed_at,
         ends=KINDS[kind].resolutions,
+        page=page_of(kind, row.id),
         steps=[
             StepView(at=step.at, actor=step.actor, event=step.event, resolution=step.resolution, note=step.note)
             for step in steps

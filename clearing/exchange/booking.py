@@ -146,6 +146,26 @@ def cases_of_held(items: Iterable[Item], *, keeper: str) -> list[Subject]:
     ]
 
 
+def unanswered_case(partner: str, package: int) -> str:
+    """The id of the case about a package of ours whose answer is overdue."""
+    return f"unanswered:{partner}:{package}"
+
+
+def case_of_unanswered(
+    partner: str, package: int, *, amount_minor: int, due: date, called: str, keeper: str
+) -> Subject:
+    """All of the package's money is at stake, and none moves by this case. ``called``: the other city, in words. It cannot be
+    made to answer here: the ``keeper`` of the book must see to it."""
+    return Subject(
+        id=unanswered_case(partner, package),
+        kind=CaseKind.UNANSWERED,
+        book=TRANSIT,
+        owner=keeper,
+        amount=Amount(amount_minor),
+        detail=f"{called}: 交易包 {package}，应于 {due} 前答复 package {package}, answer due by {due}",
+    )
+
+
 def _said(item: Item) -> str:
     assert item.dispute is not None
     rule = DISPUTES[item.dispute]

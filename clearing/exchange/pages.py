@@ -7,7 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from backoffice.problems import Refused
 from backoffice.web import Now, ServiceDep, StaffDep
+from clearing.cases.queries import known_ids
 from clearing.exchange import queries
+from clearing.exchange.booking import unanswered_case
 from clearing.exchange.keys import CentreKeyDep
 from clearing.exchange.messages import MessageKind
 from clearing.exchange.queries import Direction
@@ -36,6 +38,8 @@ async def exchange(request: Request, _: StaffDep, here: ServiceDep, key: CentreK
             for kind in (MessageKind.PACKAGE, MessageKind.DISPUTE)
         }
         unpacked = await queries.without_partner(session)
+        overdue = [unanswered_case(each.partner, each.number) for each in packages[Direction.OUT] if each.overdue]
+        cases = await known_ids(session, overdue)
     return here.page(
         request,
         "exchange.html",
@@ -43,6 +47,8 @@ async def exchange(request: Request, _: StaffDep, here: ServiceDep, key: CentreK
         packages=packages,
         gaps={name: numbers for name, numbers in gaps.items() if numbers},
         unpacked=unpacked,
+        cases=cases,
+        unanswered_case=unanswered_case,
         public_key=key.public.hex().upper(),
         centre=of.exchange.centre.hex().upper() if of.exchange else "",
         names={p.id: f"{p.zh} {p.en}" for p in of.participants},

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum, unique
 
 from sqlalchemy import ARRAY, Integer, LargeBinary, cast, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.cases.rules import CaseState, Resolution
 from clearing.cases.tables import CaseRow
 from clearing.exchange.booking import Item
 from clearing.exchange.messages import DisputeCode, MessageKind
-from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState
+from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState, PackageState
 from clearing.exchange.tables import ItemRow, MessageRow, PackageRow, PackedWindowRow
 from clearing.intake.rules import Range, of_numbers
 from clearing.intake.rules import missing as gaps_in
@@ -102,6 +103,14 @@ async def packages(session: AsyncSession, direction: Direction, partner: str | N
     return (await session.scalars(found.order_by(PackageRow.partner, PackageRow.number.desc()))).all()
 
 
+async def unanswered(session: AsyncSession, *, today: date) -> Sequence[PackageRow]:
+    """Packages of ours whose answer was due before ``today``, in order of partner and number."""
+    waits = PackageRow.direction == Direction.OUT, PackageRow.state == PackageState.SENT, PackageRow.due < today
+    return (
+        await session.scalars(select(PackageRow).where(*waits).order_by(PackageRow.partner, PackageRow.number))
+    ).all()
+
+
 async def without_partner(session: AsyncSession) -> Sequence[PackedWindowRow]:
     """Windows with claims that go to nobody, in order."""
     found = select(PackedWindowRow).where(PackedWindowRow.without_partner > 0)
@@ -178,7 +187,7 @@ async def _of_transactions(
 async def adjusted(session: AsyncSession, cases: Collection[str]) -> set[str]:
     """Those of ``cases`` by whose end the respondent gave the claimant the amount."""
     ended = CaseRow.state == CaseState.CLOSED, CaseRow.resolution == Resolution.ADJUST
-    return set(await session.scalars(select(CaseRow.id).where(CaseRow.id.in_(cases), *ended)))
+    return set(await session.scalars(select(CaseRow.id).where(among(CaseRow.id, cases), *ended)))
 
 
 def transaction_of(row: ItemRow) -> TransactionId:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice.problems import Refused
+from clearing.base import among
 from clearing.cases.rules import CaseState, Resolution
 from clearing.cases.service import open_cases
 from clearing.cases.tables import CaseRow
@@ -156,7 +157,7 @@ async def tell_rulings(
     await queries.lock(session, partner.participant)
     name = partner.participant
     held = {queries.item_of(row).held_case: row for row in await queries.disputed(session, Direction.IN, name)}
-    closed = select(CaseRow).where(CaseRow.id.in_(held), CaseRow.state == CaseState.CLOSED)
+    closed = select(CaseRow).where(among(CaseRow.id, held), CaseRow.state == CaseState.CLOSED)
     ended = {row.id: Resolution(row.resolution) for row in await session.scalars(closed)}
     if not ended:
         return None

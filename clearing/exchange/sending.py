@@ -30,6 +30,7 @@ from clearing.exchange.rules import (
 )
 from clearing.exchange.signing import delivery
 from clearing.exchange.tables import ItemRow, PackageRow, PackedWindowRow
+from clearing.exchange.unanswered import end_of_waiting
 from clearing.ledger.rules import Transfer
 from clearing.ledger.service import TransfersRefused, post
 from clearing.participants.rules import City
@@ -172,6 +173,7 @@ async def take_answer(
     await _post(session, confirmed_here(items), now=now)
     calendar = of.rules().calendar
     await open_cases(session, cases_of_claims(items), calendar=calendar, actor=partner.participant, now=now)
+    await end_of_waiting(session, row, actor=partner.participant, now=now)
     await session.flush()
 
 

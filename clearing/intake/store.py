@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from clearing.durable import appear, make_folder
+from clearing.durable import appear, make_folder, sweep, unfinished_file
+
+_INCOMING = ".incoming-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class RawStore:
     def begin(self) -> Incoming:
         """A file that is not there until it is kept."""
         make_folder(self.folder)
-        return Incoming(self, self.folder / f".incoming-{uuid.uuid4().hex}")
+        return Incoming(self, unfinished_file(self.folder, _INCOMING))
 
     def keep(self, content: bytes) -> Kept:
         with self.begin() as incoming:
@@ -44,6 +45,10 @@ class RawStore:
             raise ValueError(f"{self.path(sha256)} is not what its name says")
         return content
 
+    def sweep(self) -> list[Path]:
+        """Remove what a killed process had not kept; which files these were."""
+        return sweep(self.folder, _INCOMING)
+
     def path(self, sha256: bytes) -> Path:
         name = sha256.hex()
         return self.folder / name[:2] / name
@@ -54,13 +59,13 @@ class Incoming:
     """Leaving the ``with`` without ``keep`` leaves nothing."""
 
     store: RawStore
-    path: Path
+    _file: BinaryIO
     size: int = 0
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _file: BinaryIO = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._file = self.path.open("xb")
+    @property
+    def path(self) -> Path:
+        return Path(self._file.name)
 
     def __enter__(self) -> Self:
         return self

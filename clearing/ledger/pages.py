@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from backoffice.web import Now, ServiceDep, StaffDep
 from clearing.ledger import queries
+from clearing.ledger.lines import lines_after_window, lines_at
 from clearing.ledger.sheet import position_of_float
 from clearing.participants.service import city
 from rulebook.calendar import BUSINESS_ZONE
@@ -33,14 +34,14 @@ async def balances(
     async with here.database.reading() as session:
         known, windows = await queries.books(session), await queries.chained_windows(session)
         books = {
-            name: await queries.standings_at(session, name, moment)
+            name: await lines_at(session, name, moment)
             if window is None
-            else await queries.standings_after_window(session, name, window)
+            else await lines_after_window(session, name, window)
             for name in known
             if book in ("", name)
         }
         names = {p.id: f"{p.zh} {p.en}" for p in (await city(session)).participants}
-    sheets = {name: position_of_float(standings) for name, standings in books.items()}
+    sheets = {name: position_of_float(lines) for name, lines in books.items()}
     return here.page(
         request,
         "balances.html",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Date, Select, Text, TextClause, bindparam, exists, func, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, Date, Select, Text, bindparam, exists, func, select, text
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -57,16 +57,16 @@ _MOVE_COUNTERS = text(
     """
 ).bindparams(*(_array(name, Text) for name in ("book", "code")), *(_array(name, BigInteger) for name in _COUNTERS))
 
-_LOCK_ACCOUNTS = text(
-    """
+_OF_KEYS = """
     SELECT a.book, a.code, a.kind, a.currency, a.limit_minor,
         a.debits_posted, a.credits_posted, a.debits_pending, a.credits_pending
     FROM clearing.ledger_account AS a
     WHERE (a.book, a.code) IN (SELECT * FROM unnest(:book, :code))
-    ORDER BY a.book, a.code
-    FOR UPDATE
     """
-).bindparams(_array("book", Text), _array("code", Text))
+_ACCOUNTS_OF = text(_OF_KEYS).bindparams(_array("book", Text), _array("code", Text))
+_LOCK_ACCOUNTS = text(f"{_OF_KEYS} ORDER BY a.book, a.code FOR UPDATE").bindparams(
+    _array("book", Text), _array("code", Text)
+)
 
 # Counters as the transfers themselves say them: what the stored counters are checked against.
 _RECOMPUTED_FROM = """
@@ -83,11 +83,6 @@ _RECOMPUTED_FROM = """
     """
 _RECOMPUTED = text(_RECOMPUTED_FROM.format(until=""))
 _RECOMPUTED_AT = text(_RECOMPUTED_FROM.format(until="AND recorded_at <= :at"))
-_RECOMPUTED_OF_WINDOWS = text(
-    _RECOMPUTED_FROM.format(
-        until='AND id IN (SELECT transfer_id FROM clearing.ledger_link WHERE book = :book AND "window" <= :window)'
-    )
-)
 
 
 async def lock_standings(session: AsyncSession, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
@@ -111,8 +106,9 @@ async def standing(session: AsyncSession, book: str, account_code: str) -> Stand
 
 
 async def accounts(session: AsyncSession, keys: Sequence[tuple[str, str]]) -> list[Account]:
-    found = select(_ACCOUNTS).where(tuple_(AccountRow.book, AccountRow.code).in_(keys))
-    return [_standing(row).account for row in await session.execute(found)]
+    """Those of ``keys`` (book, code) that exist."""
+    rows = await session.execute(_ACCOUNTS_OF, {"book": [book for book, _ in keys], "code": [code for _, code in keys]})
+    return [_standing(row).account for row in rows]
 
 
 async def recomputed(session: AsyncSession, book: str) -> dict[str, Counters]:
@@ -121,18 +117,8 @@ async def recomputed(session: AsyncSession, book: str) -> dict[str, Counters]:
 
 async def standings_at(session: AsyncSession, book: str, at: datetime) -> list[Standing]:
     """Every account as it stood when everything recorded up to ``at``, and nothing later, had been posted."""
-    return await _recomputed_standings(session, book, _RECOMPUTED_AT, {"at": at})
-
-
-async def standings_after_window(session: AsyncSession, book: str, window: int) -> list[Standing]:
-    """Every account as the transfers of the closed windows up to ``window``, and no others, leave it."""
-    return await _recomputed_standings(session, book, _RECOMPUTED_OF_WINDOWS, {"window": window})
-
-
-async def _recomputed_standings(
-    session: AsyncSession, book: str, statement: TextClause, until: dict[str, Any]
-) -> list[Standing]:
-    counters = {row[0]: Counters(*row[1:]) for row in await session.execute(statement, {"book": book, **until})}
+    rows = await session.execute(_RECOMPUTED_AT, {"book": book, "at": at})
+    counters = {row[0]: Counters(*row[1:]) for row in rows}
     now = await standings(session, book)
     return [Standing(each.account, counters.get(each.account.code, Counters())) for each in now]
 

@@ -14,8 +14,8 @@ from enum import StrEnum, unique
 from operator import add
 from typing import NamedTuple, TypeAlias
 
-from clearing.ledger.accounts import Account, Limit, Side
-from rulebook.money import Amount
+from clearing.ledger.accounts import RULES, Account, Kind, Limit, Side
+from rulebook.money import Amount, Currency
 
 
 @unique
@@ -134,6 +134,12 @@ class Counters(NamedTuple):
 NOTHING_MOVED = Counters()
 
 
+def balance_of(kind: Kind, counters: Counters, currency: Currency) -> Amount:
+    """What has been posted to accounts of ``kind``, positive on the side where they grow."""
+    net = counters.debits_posted - counters.credits_posted
+    return Amount(net if RULES[kind].side is Side.DEBIT else -net, currency)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """An account with its counters."""
@@ -144,8 +150,7 @@ class Standing:
     @property
     def balance(self) -> Amount:
         """What has been posted, positive on the side where the account grows."""
-        net = self.counters.debits_posted - self.counters.credits_posted
-        return Amount(net if self.account.rule.side is Side.DEBIT else -net, self.account.currency)
+        return balance_of(self.account.kind, self.counters, self.account.currency)
 
     @property
     def headroom_minor(self) -> int | None:

@@ -6,7 +6,35 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from clearing.ledger.accounts import RULES, Kind, Side
-from clearing.ledger.rules import Standing
+from clearing.ledger.rules import Counters, Standing, balance_of
+from rulebook.money import Amount, Currency
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One account, or where ``summed`` all ``accounts`` of one kind together, whose ``code`` is the kind alone."""
+
+    book: str
+    code: str
+    kind: Kind
+    currency: Currency
+    counters: Counters
+    accounts: int = 1
+    summed: bool = False
+
+    @property
+    def side(self) -> Side:
+        return RULES[self.kind].side
+
+    @property
+    def balance(self) -> Amount:
+        """What has been posted, positive on the side where the account grows."""
+        return balance_of(self.kind, self.counters, self.currency)
+
+
+def line_of(standing: Standing) -> Line:
+    account = standing.account
+    return Line(account.book, account.code, account.kind, account.currency, standing.counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +66,15 @@ class BalanceSheet:
         return sum(minor for kind, minor in self.lines.items() if RULES[kind].side is side)
 
 
-def position_of_float(standings: Iterable[Standing]) -> BalanceSheet:
+def position_of_float(accounts: Iterable[Standing | Line]) -> BalanceSheet:
     """Add up the accounts of one book. Raises ``ValueError`` for accounts of several books or currencies."""
-    every = list(standings)
-    if len({(s.account.book, s.account.currency) for s in every}) > 1:
+    every = [each if isinstance(each, Line) else line_of(each) for each in accounts]
+    if len({(line.book, line.currency) for line in every}) > 1:
         raise ValueError("a balance sheet is of one book in one currency")
     lines: dict[Kind, int] = {}
-    for standing in every:
-        kind = standing.account.kind
-        lines[kind] = lines.get(kind, 0) + standing.balance.minor
+    for line in every:
+        lines[line.kind] = lines.get(line.kind, 0) + line.balance.minor
     debits, credits_, debits_pending, credits_pending = (
-        sum(column) for column in (zip(*(s.counters for s in every), strict=True) if every else ((), (), (), ()))
+        sum(column) for column in (zip(*(line.counters for line in every), strict=True) if every else ((), (), (), ()))
     )
     return BalanceSheet(lines, credits_pending, debits, credits_, debits_pending, credits_pending)

@@ -8,15 +8,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.benefits.funding import Institution, PayIn, open_fund, pay_in
 from clearing.facts.tables import InsuredFactRow
 from clearing.ledger.accounts import Kind, code, medical_book
-from clearing.ledger.queries import accounts
 from clearing.ledger.rules import Purpose
 from clearing.ledger.service import change_limits, open_accounts, post
+from clearing.ledger.tables import AccountRow
 from clearing.participants.rules import City
 from clearing.participants.tables import CityRow, TariffRow
 from rulebook.calendar import BUSINESS_ZONE
@@ -55,15 +55,20 @@ async def open_personal_accounts(session: AsyncSession, *, now: datetime) -> int
     """Give every insured person whom a fund has newly heard of the account and its opening balance; how many."""
     opened = 0
     for fund, minor in (await city(session)).personal_opening_minor.items():
-        persons = set(await session.scalars(select(InsuredFactRow.person).where(InsuredFactRow.fund == fund)))
-        book = medical_book(fund)
-        keys = [(book, code(Kind.PERSONAL_ACCOUNT, person)) for person in persons]
-        there = {known.owner for known in await accounts(session, keys)}
-        new = [PayIn(f"opening:{person}", person, Amount(minor)) for person in sorted(persons - there)]
+        persons = await session.scalars(_without_account(fund))
+        new = [PayIn(f"opening:{person}", person, Amount(minor)) for person in persons]
         day = now.astimezone(BUSINESS_ZONE).date()
         await pay_in(session, fund, new, business_day=day, now=now, purpose=Purpose.OPENING)
         opened += len(new)
     return opened
+
+
+def _without_account(fund: str) -> Select[str]:
+    """Persons of ``fund`` whose personal account is missing, in order. All the others stay in the database: it is asked again
+    and again."""
+    named = AccountRow.code == f"{Kind.PERSONAL_ACCOUNT}:" + InsuredFactRow.person
+    account = exists().where(AccountRow.book == medical_book(fund), named)
+    return select(InsuredFactRow.person).where(InsuredFactRow.fund == fund, ~account).order_by(InsuredFactRow.person)
 
 
 async def publish_tariff(session: AsyncSession, document: Mapping[str, Any], *, now: datetime) -> int:

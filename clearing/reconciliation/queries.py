@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.reconciliation.model import Detail, Entry, MessageKind
 from clearing.reconciliation.tables import (
     AllocationRow,
@@ -48,7 +49,7 @@ async def payments(session: AsyncSession, file_ids: Iterable[str]) -> Sequence[P
 
 async def failures(session: AsyncSession, payment_ids: Iterable[str]) -> dict[str, FailureRow]:
     """By payment, approved or not."""
-    found = select(FailureRow).where(FailureRow.payment.in_(list(payment_ids)))
+    found = select(FailureRow).where(among(FailureRow.payment, payment_ids))
     return {row.payment: row for row in await session.scalars(found)}
 
 
@@ -56,7 +57,7 @@ async def allocated(session: AsyncSession, kind: str, targets: Iterable[str]) ->
     """Fen that entries of the bank have brought (below zero: taken) to each of ``targets``."""
     found = (
         select(AllocationRow.target, func.sum(AllocationRow.amount_minor))
-        .where(AllocationRow.kind == kind, AllocationRow.target.in_(list(targets)))
+        .where(AllocationRow.kind == kind, among(AllocationRow.target, targets))
         .group_by(AllocationRow.target)
     )
     return {target: int(minor) for target, minor in await session.execute(found)}
@@ -104,7 +105,7 @@ async def standings(session: AsyncSession) -> dict[str, BankStandingRow]:
 
 
 async def entries(session: AsyncSession, account: str, references: Iterable[str]) -> dict[str, BankEntryRow]:
-    found = select(BankEntryRow).where(BankEntryRow.account == account, BankEntryRow.reference.in_(list(references)))
+    found = select(BankEntryRow).where(BankEntryRow.account == account, among(BankEntryRow.reference, references))
     return {row.reference: row for row in await session.scalars(found)}
 
 

@@ -255,7 +255,7 @@ async def at_banks(session: AsyncSession, here: City) -> list[AtBank]:
         last = await queries.last_statement(session, book)
         entries = await queries.unmatched(session, book)
         advised = await queries.advised_only(session, terms.account.number)
-        balances = {s.account.code: s.balance.minor for s in await ledger.standings(session, book)}
+        kept = await ledger.standing(session, book, terms.ledger)
         began = await began_with(session, book, terms)
         bank = began if last is None or last.closing_minor is None else last.closing_minor
         found.append(
@@ -268,7 +268,7 @@ async def at_banks(session: AsyncSession, here: City) -> list[AtBank]:
                 lift_proposed_by=(standing.lift_proposed_by if standing else None) or "",
                 closed_on=last.closed_on if last else None,
                 bank_minor=bank + sum(entry.amount_minor for entry in advised),
-                ledger_minor=balances[terms.ledger],
+                ledger_minor=kept.balance.minor if kept else 0,
                 unmatched_minor=sum(row.amount_minor for row in entries),
                 unmatched=len(entries),
                 not_shown_minor=sum(target.open_minor for target in await booked(session, here, book)),

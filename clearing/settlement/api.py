@@ -16,6 +16,7 @@ from backoffice.staff import Staff
 from backoffice.web import Now, Service, ServiceDep, StaffDep, require_role
 from clearing.cases.open_taps import follow_open_taps
 from clearing.demonstration import SETTLEMENT
+from clearing.exchange.unanswered import follow_answers
 from clearing.files import FilesDep
 from clearing.gaps.service import follow_window, used_by_cards
 from clearing.history.service import fold_closed
@@ -80,6 +81,7 @@ async def approval(
         if found != proposed:  # withdrawn meanwhile, and proposed anew
             used = await used_by_cards(session, found, running.files.results)
         await follow_window(session, found, used, now=moment)
+        await follow_answers(session, now=moment)
         await here.accounts.record(
             session, now=moment, actor=staff.name, act="window closing approved", subject=str(number)
         )

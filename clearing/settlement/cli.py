@@ -8,7 +8,6 @@ from collections.abc import Callable
 from enum import StrEnum, unique
 from hashlib import file_digest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ from backoffice.database import Database
 from clearing.command import DataFolder, reading
 from clearing.day.duckdb_engine import DuckDbEngine
 from clearing.day.engine import Engine
-from clearing.files import Files
+from clearing.files import Files, Scratch
 from clearing.intake.raw_records import raw_records
 from clearing.settlement import queries
 from clearing.settlement.computing import Computer
@@ -71,9 +70,9 @@ def window(
 def _differences(computer: Computer, row: WindowRow, files: Files) -> list[str]:
     assert row.manifest is not None
     assert row.result is not None
-    with TemporaryDirectory(dir=files.folder, prefix="audit-") as folder:
+    with files.scratch(Scratch.AUDIT) as scratch:
         try:
-            again = computer.again(row.manifest, Files(Path(folder)))
+            again = computer.again(row.manifest, scratch)
         except (FrozenPartDiffers, EOFError, OSError) as error:
             return [str(error)]
     faults = _unlike(row.result, encode(again)) + _changed(again, files)

@@ -17,7 +17,8 @@ from clearing.devices.queries import devices
 from clearing.facts.queries import feed_position
 from clearing.intake import queries as intake
 from clearing.ledger import queries as ledger
-from clearing.ledger.accounts import TRANSIT, Kind
+from clearing.ledger.accounts import TRANSIT, Kind, code
+from clearing.ledger.lines import lines_now
 from clearing.loads.queries import open_loads
 from clearing.loads.rules import open_item
 from clearing.participants.service import city, newest_tariff
@@ -110,7 +111,7 @@ async def exceptions(
 async def accounts(request: Request, _: StaffDep, here: ServiceDep) -> Response:
     async with here.database.reading() as session:
         keepers = (await city(session)).keepers
-        books = {book: await ledger.standings(session, book) for book in sorted(keepers)}
+        books = {book: await lines_now(session, book) for book in sorted(keepers)}
         names = await _names(session)
     return here.page(request, "accounts.html", books=books, names=names)
 
@@ -170,8 +171,8 @@ async def loads(request: Request, _: StaffDep, here: ServiceDep, moment: Now) ->
 async def open_tap_list(request: Request, _: StaffDep, here: ServiceDep) -> Response:
     async with here.database.reading() as session:
         taps = await open_taps(session)
-        standings = await ledger.standings(session, TRANSIT)
-    balance = sum(s.balance.minor for s in standings if s.account.kind is Kind.OPEN_TAPS)
+        standing = await ledger.standing(session, TRANSIT, code(Kind.OPEN_TAPS))
+    balance = standing.balance.minor if standing else 0
     total = sum(tap.amount_minor for tap in taps)
     return here.page(request, "open_taps.html", taps=taps, balance=balance, total=total, rules=RULES)
 

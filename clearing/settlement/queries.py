@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.day.cleared import bucket_in
 from clearing.day.parquet import Written
 from clearing.settlement.model import WindowResult, WindowState
@@ -66,7 +67,7 @@ async def windows(session: AsyncSession) -> list[WindowLine]:
 
 async def exceptions_of(session: AsyncSession, ids: Iterable[TransactionId]) -> Sequence[ExceptionRow]:
     """Records of card transactions that windows rejected or left open, in order of device, journal sequence and window."""
-    found = select(ExceptionRow).where(ExceptionRow.transaction.in_([str(id_) for id_ in ids]))
+    found = select(ExceptionRow).where(among(ExceptionRow.transaction, (str(id_) for id_ in ids)))
     order = (ExceptionRow.device, ExceptionRow.journal_sequence, ExceptionRow.window)
     return (await session.scalars(found.order_by(*order))).all()
 

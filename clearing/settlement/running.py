@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -16,7 +14,7 @@ from backoffice.database import Database
 from backoffice.problems import Refused
 from backoffice.web import ServiceDep
 from clearing.facts.queries import feed_position
-from clearing.files import Files, FilesDep
+from clearing.files import Files, FilesDep, Scratch
 from clearing.intake.queries import count_batches
 from clearing.intake.raw_records import raw_records
 from clearing.keys import VaultDep
@@ -92,9 +90,7 @@ class Running:
 
     async def _preview(self, session: AsyncSession, row: WindowRow, now: datetime) -> WindowResult:
         business_day = row.business_day or await business_day_now(session, now)
-        self.files.folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.files.folder, prefix="preview-") as folder:
-            scratch = Files(Path(folder))
+        with self.files.scratch(Scratch.PREVIEW) as scratch:
             frozen = await gather(session, scratch.frozen, row.number, business_day)
             known = self.runs.previews.get(row.number)
             if known is not None and known[0] == frozen:

@@ -15,8 +15,9 @@ from backoffice.two_people import a_second_person
 from clearing.files import Files
 from clearing.ledger.accounts import TRANSIT, Account, account
 from clearing.ledger.accounts import Kind as AccountKind
+from clearing.ledger.lines import lines_now
 from clearing.ledger.rules import Transfer
-from clearing.ledger.service import balances, close_chain, open_accounts, post
+from clearing.ledger.service import close_chain, open_accounts, post
 from clearing.ledger.sheet import position_of_float
 from clearing.loads.service import confirm
 from clearing.participants.service import city
@@ -126,7 +127,7 @@ async def approve(session: AsyncSession, number: int, *, actor: str, now: dateti
 async def checks(session: AsyncSession, result: WindowResult) -> list[Check]:
     """Of the books as they stand, and of the result's positions. A page asks for them: transfers of years and their chain are
     for ``citycard ledger verify``."""
-    sheets = {book: position_of_float(await balances(session, book)) for book in sorted((await city(session)).keepers)}
+    sheets = {book: position_of_float(await lines_now(session, book)) for book in sorted((await city(session)).keepers)}
     unbalanced = [book for book, sheet in sheets.items() if not sheet.balanced]
     lines = sheets[TRANSIT].lines
     float_, holders = lines.get(AccountKind.FLOAT_AT_BANK, 0), sum(lines.get(kind, 0) for kind in _HOLDERS_MONEY)

@@ -1,4 +1,5 @@
-"""What one person has proposed and another one has to decide, from every part of the service."""
+"""What waits for a person, from every part of the service: what one has proposed and another one has to decide, and what nobody
+is made to look at by a proposal."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from clearing.adjustments.rules import AdjustmentState
 from clearing.adjustments.tables import AdjustmentRow
-from clearing.cases.rules import CaseState
+from clearing.cases.rules import KINDS, CaseKind, CaseState
 from clearing.cases.tables import CaseRow
 from clearing.devices.key_change import KeyState
 from clearing.devices.releases import ReleaseState
@@ -42,7 +43,7 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """``page``: where it is decided."""
+    """``page``: where it is decided. ``by``: who proposed it; empty where nobody has yet."""
 
     page: str
     zh: str
@@ -66,6 +67,7 @@ def _of(zh: str, en: str, subject: Any, by: Any, where: ColumnElement[bool], *pa
     return select(*columns).where(where)
 
 
+_UNANSWERED = KINDS[CaseKind.UNANSWERED]
 _LOST = PaymentRow.id == FailureRow.payment
 _FILE = PaymentFileRow.id == PaymentRow.file
 _ENTRY = (BankEntryRow.account == HandMatchRow.account) & (BankEntryRow.reference == HandMatchRow.reference)
@@ -78,6 +80,11 @@ _ALL = (
     _of(
         *("案件处理", "end of a case", CaseRow.id, CaseRow.proposed_by),
         CaseRow.state == CaseState.PROPOSED,
+        *("/cases/", CaseRow.id),
+    ),
+    _of(
+        *(_UNANSWERED.zh, _UNANSWERED.en, CaseRow.id, literal("")),
+        (CaseRow.kind == CaseKind.UNANSWERED) & (CaseRow.state == CaseState.OPEN),
         *("/cases/", CaseRow.id),
     ),
     _of(

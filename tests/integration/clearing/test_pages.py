@@ -134,7 +134,7 @@ async def test_accounts_have_words_and_persons_stand_together(closed: Any) -> No
 
 
 async def test_what_waits_for_a_second_person_stands_in_front(closed: Any) -> None:
-    assert "Nothing waits for a second person" in await page_of(closed, "/")
+    assert "Nothing waits for anybody" in await page_of(closed, "/")
     async with closed.staff("wang") as wang:
         opened = await wang.post("/cases", data=DISPUTE)
         assert (opened.status_code, opened.json()["amount_minor"]) == (201, 350)

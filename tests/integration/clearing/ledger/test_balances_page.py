@@ -89,6 +89,16 @@ async def test_what_is_not_there_is_said(moved: Any, query: str, said: str) -> N
     assert said in page
 
 
+@pytest.mark.parametrize("path", ["/accounts", "/balances"])
+async def test_people_are_one_line_and_nobody_is_named(house: Any, path: str) -> None:
+    async with house.staff("wang") as staff:
+        page = (await staff.get(path)).text
+    (row,) = [line for line in page.splitlines() if "个人账户" in line]
+    assert "1 户合计" in row
+    assert row.count(">600.00<") == 2  # credits and balance
+    assert "personal-account:" not in page
+
+
 async def test_it_stands_in_the_navigation(moved: Any) -> None:
     assert '<a href="/balances" aria-current="page">历史余额' in (await shown(moved, ""))[1]
 

@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.cases.rules import CaseKind, Resolution, transfer_of
+from clearing.cases.rules import CaseKind, Resolution, page_of, transfer_of
 from clearing.exchange.booking import (
     Item,
+    case_of_unanswered,
     cases_of_claims,
     cases_of_held,
     confirmed_elsewhere,
@@ -124,3 +125,18 @@ def test_a_refused_claim_is_the_operators_loss_or_the_card_companys() -> None:
 def test_what_the_card_company_gave_comes_back_to_it() -> None:
     assert paid_here(ITEM, borne=False).credit == "operator-payable:bus-a"
     assert paid_here(ITEM, borne=True).credit == "fees"
+
+
+def test_each_case_leads_to_its_package() -> None:
+    late = case_of_unanswered("city-2000", 7, amount_minor=200, due=DAY, called="another city", keeper="card-company")
+    subjects = [*cases_of_claims([ITEM]), *cases_of_held([ITEM], keeper="card-company"), late]
+    assert [page_of(subject.kind, subject.id) for subject in subjects] == [
+        "/exchange/out/city-2000/7",
+        "/exchange/in/city-2000/7",
+        "/exchange/out/city-2000/7",
+    ]
+
+
+def test_a_silence_moves_no_money() -> None:
+    late = case_of_unanswered("city-2000", 7, amount_minor=200, due=DAY, called="another city", keeper="card-company")
+    assert transfer_of(late, Resolution.EXPLAINED, DAY) is None
