@@ -37,7 +37,7 @@ CLAIM = np.dtype(
         ("held_before", "i8"),  # fen that earlier windows left on "open taps" for this transaction; -1: it is not there
     ]
 )
-NAMED = ("card", "purse", "card_sequence", "device", "sequence")
+NAMED = ["card", "purse", "card_sequence", "device", "sequence"]
 """Columns that say which claim it is; sums are made of the others."""
 
 SET = ("business_day", "operated_by", "line")

@@ -15,7 +15,7 @@ from clearing.day import counters as counting
 from clearing.day.booking import CLAIM, NAMED
 from clearing.day.cleared import REASONS, in_order, odd_ends, plain_ends
 from clearing.day.counters import Gap, Unfinished, advanced, seen
-from clearing.day.engine import Answers, Engine, book, judge
+from clearing.day.engine import Engine, book, judge
 from clearing.day.fares import Fare, merged, shares_table
 from clearing.day.keys import cards_of_ids, keys_of_ids
 from clearing.day.model import Day, Journals
@@ -91,11 +91,12 @@ class Clerk:
         ends = self._judge_plain(entries, plain, cards)
         odd = self._judge_odd(taken(entries, ~plain), cards)
         ended = plain_ends(entries, ends)
-        claims = stacked([_plain_claims(entries, ends), claims_of(odd, self.day, cards)], CLAIM)
-        answers = self._book(claims, odd)
+        claims = _claims(_plain_claims(entries, ended, ends), claims_of(odd, self.day, cards))
+        fares = shares_table({**self.fares, **odd.fares})
+        answers = book(self.engine, claims.drop_columns(NAMED), fares)
         rows = in_order(ended, plain, odd_ends(odd, self.day))
         after, gaps, unfinished = _advanced(before, taken({name: ended[name] for name in _COUNTED}, plain), odd)
-        singles = _plain_rows(taken(claims, answers["single"]["row"].to_numpy()))
+        singles = claims.take(answers["single"]["row"]).to_pylist()
         booked = list(self._singles(singles, cards))
         return Ended(
             rows=rows,
@@ -134,11 +135,6 @@ class Clerk:
     def _judge_odd(self, entries: Columns, cards: pa.Table) -> OddEnds:
         proof: Proof = partial(right_claims, self.vault)
         return judge_odd(_record_ids(entries, self.day), self.journals.raw, day=self.day, cards=cards, proof=proof)
-
-    def _book(self, claims: Columns, odd: OddEnds) -> Answers:
-        claims["row"] = np.arange(len(claims["card"]), dtype=CLAIM["row"])
-        asked = arrow({name: column for name, column in claims.items() if name not in NAMED})
-        return book(self.engine, asked, shares_table({**self.fares, **odd.fares}))
 
     def _singles(self, rows: Sequence[Row], cards: pa.Table) -> Iterator[Transfer | Remark]:
         known = known_cards(cards, {transaction_of(row).card for row in rows})
@@ -203,12 +199,22 @@ def _record_ids(entries: Columns, day: Day) -> list[RecordId]:
     return ids
 
 
-def _plain_claims(entries: Columns, ends: Columns) -> Columns:
-    """Of those that settle or are held; ``row`` is still to be told."""
-    count = ends["settled"] | ends["held"]
-    ends = taken(ends, count)
-    claims = taken({name: entries[name] for name in CLAIM.names or () if name in entries}, ends["row"])
-    return {**claims, **ends, "held_before": np.full(len(ends["row"]), -1, dtype=CLAIM["held_before"])}
+def _plain_claims(entries: Columns, ended: Columns, ends: Columns) -> Columns:
+    """``entries`` as they are: what is not plain neither settles here nor is held."""
+    claims = {name: {**entries, **ended}[name] for name in CLAIM.names or () if name in entries or name in ended}
+    for name in ("registered", "load_posted"):
+        claims[name] = np.zeros(len(entries["key"]), dtype=CLAIM[name])
+        claims[name][ends["row"]] = ends[name]
+    return {**claims, "held_before": np.full(len(entries["key"]), -1, dtype=CLAIM["held_before"])}
+
+
+def _claims(*parts: Columns) -> pa.Table:
+    """``booking.CLAIM`` of all of them, numbered."""
+    names = [name for name in CLAIM.names or () if name != "row"]
+    every = pa.concat_tables(
+        [arrow({name: part[name].astype(CLAIM[name], copy=False) for name in names}) for part in parts]
+    )
+    return every.append_column("row", pa.array(np.arange(every.num_rows, dtype=CLAIM["row"])))
 
 
 def _advanced(before: Columns, plain: Columns, odd: OddEnds) -> tuple[Columns, list[Gap], list[Unfinished]]:

@@ -90,7 +90,7 @@ def _columns(ids: list[RecordId], raw: Mapping[RecordId, bytes], day: Day, *, pr
 
 
 def claims_of(odd: OddEnds, day: Day, cards: pa.Table) -> Columns:
-    """The columns of ``booking.CLAIM`` of odd claims."""
+    """The columns of ``booking.CLAIM`` of odd claims, but for ``row``."""
     inputs = day.inputs
     judged = [one for one in odd.judged if one.settled or one.held]
     known = known_cards(cards, {one.transaction.id.card for one in judged})
@@ -99,7 +99,6 @@ def claims_of(odd: OddEnds, day: Day, cards: pa.Table) -> Columns:
     names = [claim.inputs.device for one in judged if (claim := one.settled or one.held)]
     devices = [inputs.devices.get(name) for name in names]
     return odd.claims | {
-        "row": np.zeros(len(judged), dtype=np.int32),  # still to be told
         "operated_by": np.array([day.operator_numbers[d.operator] if d else -1 for d in devices], dtype=np.int32),
         "registered": np.array(riders, dtype=np.int8),
         "load_posted": np.array(posted, dtype=np.bool_),
