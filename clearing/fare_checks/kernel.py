@@ -174,14 +174,8 @@ def _number8(octets: Octets, row: int, at: int) -> np.uint64:  # pragma: no cove
 
 @compiled
 def _find(codes: Codes, wanted: np.uint64) -> int:  # pragma: no cover - compiled
-    low, high = 0, len(codes)
-    while low < high:
-        middle = (low + high) // 2
-        if codes[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < len(codes) and codes[low] == wanted else NO_WAY
+    at = int(np.searchsorted(codes, wanted))
+    return at if at < len(codes) and codes[at] == wanted else NO_WAY
 
 
 @compiled
