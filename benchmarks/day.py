@@ -14,6 +14,7 @@ Before anything is reported, what was cleared is counted and compared with the f
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import subprocess
@@ -120,8 +121,10 @@ def clear(folder: Path) -> dict[str, Any]:
 
         engine = DuckDbEngine(spill=Path(work) / "spill")
         workshop = Workshop(Path(work) / "results", Path(work) / "stages", engine, vault(), progress)
+        gc.freeze()  # as the service does when it starts
         result = workshop.clear(inputs)
         seconds = time.perf_counter() - begun
+        gc.unfreeze()
     check(result, index_of(folder)["declared"])
     return {
         "records": sum(result.counts.values()),
