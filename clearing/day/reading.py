@@ -116,9 +116,7 @@ def write_part(part: Part, path: Path) -> None:
     schema = table.schema.with_metadata({"fares": fares_to_json(part.fares), "faults": json.dumps(part.faults)})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for first, last in zip([0, *ends], ends, strict=False):
-            writer.write_batch(
-                table.slice(first, last - first).combine_chunks().to_batches()[0] if last > first else _no_rows(schema)
-            )
+            writer.write_batch(table.slice(first, last - first).to_batches()[0] if last > first else _no_rows(schema))
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
