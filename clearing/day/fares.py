@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -89,12 +89,12 @@ def shares_table(fares: Mapping[int, Fare]) -> pa.Table:
     return pa.table([list(column) for column in zip(*rows, strict=True)] or [[], [], []], schema=SHARES)
 
 
-def fares_to_json(fares: Mapping[int, Fare]) -> bytes:
-    return json.dumps([[fare.total, fare.shares] for _, fare in sorted(fares.items())]).encode()
+def fares_to_json(fares: Mapping[int, Fare]) -> list[Any]:
+    return [[fare.total, fare.shares] for _, fare in sorted(fares.items())]
 
 
-def fares_from_json(raw: bytes) -> dict[int, Fare]:
-    fares = [Fare(total, tuple((bearer, share) for bearer, share in shares)) for total, shares in json.loads(raw)]
+def fares_from_json(written: list[Any]) -> dict[int, Fare]:
+    fares = [Fare(total, tuple((bearer, share) for bearer, share in shares)) for total, shares in written]
     return {fare.name: fare for fare in fares}
 
 

@@ -1,5 +1,5 @@
 """A piece of journals in one pass over its bytes, compiled. All of it is in this file: what numba keeps on disk it makes anew
-only when the caller's own file has changed.
+only when the caller's own file has changed. Whoever changes a constant that this takes from elsewhere changes this one, too.
 
 ``octets`` are whole records, one row each; ``device`` is each row's device by number."""
 

@@ -21,8 +21,9 @@ from clearing.day.groups import Clerk, Ended
 from clearing.day.model import Day, DayInputs, Stretch
 from clearing.day.moments import datetime_of
 from clearing.day.parquet import Written
+from clearing.day.parts import PartFile, write_part
 from clearing.day.posting import added
-from clearing.day.reading import PartFile, parts_of, read_part, write_part
+from clearing.day.reading import parts_of, read_part
 from clearing.day.registers import counter_files
 from clearing.day.schema import BUCKETS
 from clearing.day.shared_rides import RIDES
@@ -86,7 +87,7 @@ class Workshop:
         return self._each("read", list(enumerate(work)), lambda item: self._part(day, item[0], *item[1]))
 
     def _part(self, day: Day, number: int, stretches: Sequence[Stretch], waiting: bool) -> PartFile:
-        path = self.stages / f"part-{number:05}.arrow"
+        path = self.stages / f"part-{number:05}.columns"
         if not path.exists():
             part = read_part(
                 stretches,
