@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum, unique
 
 from sqlalchemy import ARRAY, Integer, LargeBinary, cast, func, insert, select, text
@@ -103,9 +103,9 @@ async def packages(session: AsyncSession, direction: Direction, partner: str | N
     return (await session.scalars(found.order_by(PackageRow.partner, PackageRow.number.desc()))).all()
 
 
-async def unanswered(session: AsyncSession, *, today: date) -> Sequence[PackageRow]:
-    """Packages of ours whose answer was due before ``today``, in order of partner and number."""
-    waits = PackageRow.direction == Direction.OUT, PackageRow.state == PackageState.SENT, PackageRow.due < today
+async def unanswered(session: AsyncSession) -> Sequence[PackageRow]:
+    """Packages of ours that were sent and not answered yet, in order of partner and number."""
+    waits = PackageRow.direction == Direction.OUT, PackageRow.state == PackageState.SENT
     return (
         await session.scalars(select(PackageRow).where(*waits).order_by(PackageRow.partner, PackageRow.number))
     ).all()

@@ -173,7 +173,7 @@ async def take_answer(
     await _post(session, confirmed_here(items), now=now)
     calendar = of.rules().calendar
     await open_cases(session, cases_of_claims(items), calendar=calendar, actor=partner.participant, now=now)
-    await end_of_waiting(session, row, actor=partner.participant, now=now)
+    await end_of_waiting(session, actor=partner.participant, now=now)
     await session.flush()
 
 

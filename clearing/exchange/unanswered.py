@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from clearing.cases.queries import known_ids, waiting
+from clearing.cases.queries import known_ids
 from clearing.cases.rules import CaseKind, Subject
 from clearing.cases.service import close_vanished, open_cases
 from clearing.exchange import queries
@@ -24,25 +24,28 @@ ACTOR = "clearing"
 async def follow_answers(session: AsyncSession, *, now: datetime) -> list[str]:
     """A package whose answer is overdue is a case, one that was answered is none any more. May be called at any time; the ids
     of new cases."""
-    overdue = await queries.unanswered(session, today=now.astimezone(BUSINESS_ZONE).date())
-    cases = {unanswered_case(row.partner, row.number): row for row in overdue}
-    await close_vanished(session, CaseKind.UNANSWERED, cases, actor=ACTOR, now=now)
+    waits = await _unanswered(session)
+    await close_vanished(session, CaseKind.UNANSWERED, waits, actor=ACTOR, now=now)
     # Only new ones: in words of today, which need not be those of the day when a known one was opened.
-    known = await known_ids(session, cases)
+    known = await known_ids(session, waits)
     of = await city(session)
-    subjects = _subjects([row for case, row in cases.items() if case not in known], of)
+    today = now.astimezone(BUSINESS_ZONE).date()
+    subjects = _subjects((row for case, row in waits.items() if case not in known), of, today)
     return await open_cases(session, subjects, calendar=of.rules().calendar, actor=ACTOR, now=now)
 
 
-async def end_of_waiting(session: AsyncSession, row: PackageRow, *, actor: str, now: datetime) -> None:
-    """The answer to the package has come from ``actor``."""
-    left = {case.id for case in await waiting(session, CaseKind.UNANSWERED)} - {
-        unanswered_case(row.partner, row.number)
-    }
-    await close_vanished(session, CaseKind.UNANSWERED, left, actor=actor, now=now)
+async def end_of_waiting(session: AsyncSession, *, actor: str, now: datetime) -> None:
+    """The answer to a package has come from ``actor``."""
+    await close_vanished(session, CaseKind.UNANSWERED, await _unanswered(session), actor=actor, now=now)
 
 
-def _subjects(overdue: Iterable[PackageRow], of: City) -> list[Subject]:
+async def _unanswered(session: AsyncSession) -> dict[str, PackageRow]:
+    """By the case that each is or may become, also those that are in time: what another process opens meanwhile, or opened
+    on a later day than this one's, has not vanished, and a case that is closed is not opened again."""
+    return {unanswered_case(row.partner, row.number): row for row in await queries.unanswered(session)}
+
+
+def _subjects(unanswered: Iterable[PackageRow], of: City, today: date) -> list[Subject]:
     names = {each.id: f"{each.zh} {each.en}" for each in of.participants}
     return [
         case_of_unanswered(
@@ -53,6 +56,6 @@ def _subjects(overdue: Iterable[PackageRow], of: City) -> list[Subject]:
             called=names.get(row.partner, row.partner),
             keeper=of.keepers[TRANSIT],
         )
-        for row in overdue
-        if row.due is not None
+        for row in unanswered
+        if row.due is not None and row.due < today
     ]

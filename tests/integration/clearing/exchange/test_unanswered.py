@@ -129,6 +129,15 @@ async def test_two_people_may_explain_it_and_the_answer_still_comes(sent: Any) -
     assert [event for event, _ in done] == ["open", "propose", "approve"]
 
 
+async def test_a_close_that_began_before_midnight_ends_no_case(sent: Any) -> None:
+    """It follows the answers by the day of its beginning, when the timer has gone on to the next."""
+    sent.now += LATE
+    await _followed(sent)
+    sent.now -= timedelta(days=1)
+    assert await _followed(sent) == []
+    assert await sent.cases() == [("unanswered", CASE, 250)]
+
+
 async def test_a_partner_with_another_name_stops_nothing(sent: Any) -> None:
     """The case says what it was called when it was opened."""
     sent.now += LATE
