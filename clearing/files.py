@@ -18,10 +18,11 @@ from clearing.intake.store import RawStore
 
 @unique
 class Scratch(StrEnum):
-    """For what results are computed that are looked at and thrown away; the value begins the folder's name."""
+    """What is thrown away in the end; the value begins the folder's name."""
 
     PREVIEW = "preview-"
     AUDIT = "audit-"
+    FORM = "form-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from backoffice.problems import Refused
 from backoffice.staff import Staff
 from backoffice.web import AnyStaffDep, Now, Service, ServiceDep
-from clearing.files import FilesDep
+from clearing.files import FilesDep, Scratch
 from clearing.intake.files.service import FileReceipt, layouts, take_file
 from clearing.intake.files.tables import OperatorsFileRow
 from clearing.intake.service import Conflict
@@ -51,18 +50,22 @@ async def hand_in(
         raise Refused(422, "There is no such layout", f"layout is {layout!r}", reason="layout_unknown")
     if (file.size or 0) > LARGEST[Target.FILE]:
         raise Refused(413, "The file is too large", f"at most {LARGEST[Target.FILE]} bytes are taken")
-    files.folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=files.folder, prefix="form-") as copy:  # the form's own is a spool without a name
-        await asyncio.to_thread(shutil.copyfileobj, file.file, copy)
-        copy.flush()
+    with files.scratch(Scratch.FORM) as scratch:
+        copy = scratch.folder / "file"  # the form's own is a spool without a name
+        await asyncio.to_thread(_copy, file.file, copy)
         try:
-            taken = await _taken(here, files, Path(copy.name), layout, owner, moment)
+            taken = await _taken(here, files, copy, layout, owner, moment)
         except Refused as error:
             return await _page(request, here, owner, status=error.problem.status, faults=error.problem.errors)
     if isinstance(taken, Conflict):
         faults = [{"row": 0, "field": "record", "message": fault} for fault in taken.faults]
         return await _page(request, here, owner, status=409, faults=faults)
     return RedirectResponse("/files", 303)
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    with path.open("xb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 async def _taken(

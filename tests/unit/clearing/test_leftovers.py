@@ -28,7 +28,7 @@ def test_a_folder_that_is_not_there_yet_has_no_leftovers(tmp_path: Path) -> None
 
 def test_every_kind_is_swept(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    left = [tmp_path / f"{what}left" for what in Scratch]
+    left = [tmp_path / f"{what}-left" for what in ("preview", "audit", "form")]
     left += [store.folder / ".incoming-left" for store in (files.raw, files.frozen)]
     for path in left:
         path.mkdir(parents=True)
