@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,11 +43,10 @@ def unfinished_file(folder: Path, prefix: str) -> BinaryIO:
 def unfinished_folder(folder: Path, prefix: str) -> Iterator[Path]:
     """A new folder of a name of its own, which no ``sweep`` takes meanwhile; gone with all that is in it at the end."""
     path, descriptor = _locked_folder(folder, prefix)
-    try:
+    with ExitStack() as at_the_end:
+        at_the_end.callback(os.close, descriptor)  # also where something in it does not go: then a sweep may take it
+        at_the_end.callback(shutil.rmtree, path)
         yield path
-    finally:
-        shutil.rmtree(path)
-        os.close(descriptor)
 
 
 def sweep(folder: Path, prefix: str) -> list[Path]:

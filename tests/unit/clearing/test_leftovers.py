@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 from pathlib import Path
 from threading import Event, Thread
 
@@ -41,6 +43,18 @@ def test_what_is_held_stays_and_is_gone_at_its_own_end(tmp_path: Path) -> None:
         assert [*sweep(tmp_path, "file-"), *sweep(tmp_path, "folder-")] == []
         assert Path(file.name).exists()
     assert list(tmp_path.glob("folder-*")) == []
+
+
+def test_a_folder_that_does_not_go_is_left_for_the_next_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something was written into it while it was being removed."""
+    making = unfinished_folder(tmp_path, "new-")
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "rmtree", os.rmdir)
+        folder = making.__enter__()
+        (folder / "part").write_bytes(b"late")
+        with pytest.raises(OSError, match="not empty"):
+            making.__exit__(None, None, None)
+    assert sweep(tmp_path, "new-") == [folder]
 
 
 def test_what_has_its_name_by_now_stays(tmp_path: Path) -> None:
