@@ -103,7 +103,8 @@ async def follow_gaps(session: AsyncSession, wanted: Gaps, *, now: datetime) -> 
     now_missing = {(device, series, *gap) for (device, series), gaps in wanted.items() for gap in gaps}
     filled = [number for gap, number in standing.items() if gap not in now_missing]
     if filled:
-        await session.execute(update(OpenGapRow).where(OpenGapRow.number.in_(filled)).values(closed_at=now))
+        of_filled = OpenGapRow.number == func.any(cast(filled, ARRAY(BigInteger)))
+        await session.execute(update(OpenGapRow).where(of_filled).values(closed_at=now))
     new = sorted(now_missing - set(standing))
     if new:
         names = ("device", "series", "first", "last")
@@ -132,8 +133,11 @@ async def _open_gaps(session: AsyncSession, devices: Collection[str]) -> list[tu
     return [(device, Series(series), first, last, number) for device, series, first, last, number in rows]
 
 
-async def _known(session: AsyncSession, standing: dict[str, Standing], headers: Iterable[BatchHeader]) -> None:
-    wanted = [(header.device, header.number) for header in headers]
+async def _known(session: AsyncSession, standing: dict[str, Standing], headers: Collection[BatchHeader]) -> None:
+    wanted = select(
+        func.unnest(cast([header.device for header in headers], ARRAY(String))),
+        func.unnest(cast([header.number for header in headers], ARRAY(BigInteger))),
+    )
     found = select(BatchRow.device, BatchRow.number, BatchRow.content_hash)
     for device, number, content_hash in await session.execute(
         found.where(tuple_(BatchRow.device, BatchRow.number).in_(wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from clearing.cases import queries as cases
 from clearing.cases.rules import open_tap
 from clearing.cases.service import open_cases
 from clearing.exchange import queries as exchange
+from clearing.intake.set_queries import standing_of
+from clearing.intake.store import RawStore
 from clearing.ledger import queries as ledger
 from clearing.ledger.accounts import TRANSIT
 from clearing.participants.service import open_personal_accounts
 from clearing.reconciliation import queries as reconciliation
 from clearing.settlement import queries as settlement
 from clearing.verification.context import TransactionId
+from rulebook.batch import BatchHeader
 from rulebook.calendar import calendar_named
 
 MANY = 32_768
@@ -45,6 +49,13 @@ TAPS = [TransactionId(bytes(8), number.to_bytes(10), 2, False, 1) for number in 
 async def test_nobody_is_found_among_many(house: Any, asked: Callable[[AsyncSession], Any]) -> None:
     async with house.database.reading() as session:
         assert not await asked(session)
+
+
+async def test_a_bundle_of_many_small_batches_is_looked_up(house: Any, tmp_path: Path) -> None:
+    headers = [BatchHeader("BUS-A-0001", number, number, number, 1, 100) for number in range(1, MANY)]
+    async with house.database.transaction() as session:
+        (standing,) = (await standing_of(session, RawStore(tmp_path), headers)).values()
+    assert standing.known == {}
 
 
 async def test_every_insured_person_gets_an_account_once(house: Any) -> None:
