@@ -31,8 +31,9 @@ assert RECORD_DTYPE.itemsize == RECORD_LENGTH
 
 
 def columns_of(body: bytes | bytearray | memoryview) -> Rows:
-    """The records of ``body`` (``RECORD_LENGTH`` bytes each) in their order, without a copy and read-only. What is in them is
-    not looked at: see ``malformed``. Raises ``MalformedRecord`` for another length."""
+    """The records of ``body`` (``RECORD_LENGTH`` bytes each) in their order, without a copy; they can be changed only
+    where ``body`` is a bytearray. What is in them is not looked at: see ``malformed``. Raises ``MalformedRecord`` for another
+    length."""
     if len(body) % RECORD_LENGTH:
         raise MalformedRecord(f"{len(body)} bytes; records of version {VERSION} have {RECORD_LENGTH} each")
     return np.frombuffer(body, dtype=RECORD_DTYPE)
