@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 import structlog
 from fastapi import FastAPI
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice import logs
 from backoffice.database import Database
@@ -245,14 +246,33 @@ async def _agree(service: Service, agreed: Mapping[DocumentKind, Mapping[str, An
 
 async def _keep_pulling(service: Service, issuing: httpx.AsyncClient) -> None:
     while True:
-        try:
-            async with service.database.transaction() as session:
-                if items := await pull(session, issuing):
-                    log.info("feed pulled", items=items)
-                await open_personal_accounts(session, now=service.clock.now())
-                await follow_deadlines(session, now=service.clock.now())
-                await follow_answers(session, now=service.clock.now())
-                await escalate(session, now=service.clock.now())
-        except Exception as error:  # whatever it was: the next pull must still come
-            log.warning("feed not pulled", error=type(error).__name__, detail=str(error))
+        await one_round(service, issuing)
         await asyncio.sleep(FEED_INTERVAL_S)
+
+
+_FOLLOWED: Mapping[str, Callable[..., Awaitable[object]]] = {
+    "personal accounts not opened": open_personal_accounts,
+    "gaps not followed": follow_deadlines,
+    "answers not followed": follow_answers,
+    "cases not escalated": escalate,
+}
+
+
+async def one_round(service: Service, issuing: httpx.AsyncClient) -> None:
+    """What the timer does: the deny list must come whatever is wrong with a deadline."""
+    async with _tried(service, "feed not pulled") as session:
+        if items := await pull(session, issuing):
+            log.info("feed pulled", items=items)
+    for failed, follow in _FOLLOWED.items():
+        async with _tried(service, failed) as session:
+            await follow(session, now=service.clock.now())
+
+
+@asynccontextmanager
+async def _tried(service: Service, failed: str) -> AsyncIterator[AsyncSession]:
+    """A transaction of its own. Whatever goes wrong in it is told, and the next must still come."""
+    try:
+        async with service.database.transaction() as session:
+            yield session
+    except Exception as error:
+        log.warning(failed, error=type(error).__name__, detail=str(error))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from clearing.app import one_round
 from clearing.cases.queries import steps, waiting
 from clearing.cases.tables import CaseRow
 from clearing.exchange.unanswered import follow_answers
+from clearing.facts.queries import deny_list
 from clearing.participants.service import city, publish_city
+from rulebook.calendar import BUSINESS_ZONE
+from rulebook.messages.facts import DenyListFact
 from simulator.city.neighbour import NAME
 
 CASE = f"unanswered:{NAME}:1"
@@ -136,6 +140,18 @@ async def test_a_close_that_began_before_midnight_ends_no_case(sent: Any) -> Non
     sent.now -= timedelta(days=1)
     assert await _followed(sent) == []
     assert await sent.cases() == [("unanswered", CASE, 250)]
+
+
+async def test_a_deadline_beyond_the_calendar_keeps_no_denied_card_away(sent: Any) -> None:
+    """Nobody has told next year's working days yet."""
+    sent.now = datetime(2026, 12, 30, 22, tzinfo=BUSINESS_ZONE)
+    stolen = sent.house.facts[0]
+    sent.house.facts.append(DenyListFact(issuer=stolen.issuer, serial=stolen.serial, denied=True, reported_at=sent.now))
+    app = sent.house.app
+    app.state.service.clock.advance(sent.now.isoformat())
+    await one_round(app.state.service, app.state.issuing)
+    async with sent.house.database.reading() as session:
+        assert [change.serial for change in (await deny_list(session)).changes] == [stolen.serial]
 
 
 async def test_a_partner_with_another_name_stops_nothing(sent: Any) -> None:
