@@ -57,8 +57,10 @@ async def follow_deadlines(session: AsyncSession, *, now: datetime) -> list[str]
     await _end_explained(session, now=now)
     open_ = await queries.gaps(session, GapState.OPEN)
     overdue = (await _move(session, open_, await _came(session, open_.values()), now=now)).overdue
+    # Overdue or not: ``now`` may be of a day before the one on which the case was opened.
+    left = {gap.case for gap in (await queries.gaps(session, GapState.OPEN)).values()}
+    await close_vanished(session, CaseKind.GAP, left, actor=ACTOR, now=now)
     cases = {gap.case: subject_of(gap) for gap in overdue}
-    await close_vanished(session, CaseKind.GAP, cases, actor=ACTOR, now=now)
     calendar = (await city(session)).rules().calendar
     return await open_cases(session, cases.values(), calendar=calendar, actor=ACTOR, now=now)
 

@@ -129,6 +129,14 @@ async def test_past_its_deadline_a_gap_is_a_case_of_its_owner_until_it_closes(bo
     ]
 
 
+async def test_a_close_that_began_before_midnight_ends_no_case(books: Books) -> None:
+    """It follows the gaps by the day of its beginning, when the timer has gone on to the next."""
+    await books.close(JOURNAL)
+    (case,) = await follow_deadlines(books.session, now=NOW + timedelta(days=4))
+    await books.close(now=NOW + timedelta(days=3))
+    assert await books.cases() == [(case, "bus-a", "open")]
+
+
 async def test_what_two_people_explained_is_over_and_not_opened_by_the_next_window(books: Books) -> None:
     await books.close(JOURNAL)
     late = NOW + timedelta(days=4)
