@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from rulebook.calendar import DayNotCovered
 from rulebook.messages.problems import MEDIA_TYPE, Problem
 
 log = structlog.get_logger()
@@ -44,6 +45,12 @@ _TOLD = {
     500: ("系统出错，已记录", "Something went wrong here; it has been logged"),
     503: ("他人同时改动，未作任何改动，请重试", "Somebody changed it meanwhile; nothing was done, try again"),
 }
+_CALENDAR_ENDS: dict[str, Any] = {
+    "title": "日历缺少该日 / The calendar ends before it",
+    "status": 409,
+    "reason": "calendar_ends",
+}
+_CALENDAR = "add the State Council's notice for that year to rulebook/calendar/data and start the service again"
 _NOT_DONE = ("未能办理", "It was not done")
 _SHOWN = 200
 
@@ -106,6 +113,11 @@ def install(app: FastAPI) -> None:
         response = answer(request, Problem(title=str(error.detail), status=error.status_code))
         response.headers.update(error.headers or {})
         return response
+
+    @app.exception_handler(DayNotCovered)
+    async def calendar_ends(request: Request, error: DayNotCovered) -> Response:
+        log.error("the calendar ends", path=request.url.path, why=str(error))
+        return answer(request, Problem(detail=f"{error}; {_CALENDAR}", **_CALENDAR_ENDS))
 
     @app.exception_handler(DBAPIError)
     async def database(request: Request, error: DBAPIError) -> Response:

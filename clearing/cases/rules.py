@@ -150,8 +150,8 @@ def page_of(kind: CaseKind, case: str) -> str:
 
 
 def deadline(kind: CaseKind, opened_on: date, calendar: Calendar) -> date:
-    """The last working day on which it is in time. Raises ``rulebook.calendar.DayNotCovered``."""
-    return calendar.working_days_after(opened_on, KINDS[kind].days)
+    """The last working day on which it is in time."""
+    return calendar.deadline_after(opened_on, KINDS[kind].days)
 
 
 def escalates_to(owner: str, *, keeper: str, deadline: date, today: date) -> str:
@@ -161,8 +161,8 @@ def escalates_to(owner: str, *, keeper: str, deadline: date, today: date) -> str
 
 
 def escalated_deadline(kind: CaseKind, escalated_on: date, calendar: Calendar) -> date:
-    """The keeper's. Raises ``rulebook.calendar.DayNotCovered``."""
-    return calendar.working_days_after(escalated_on, KINDS[kind].escalated_days)
+    """The keeper's."""
+    return calendar.deadline_after(escalated_on, KINDS[kind].escalated_days)
 
 
 def checked_end(kind: CaseKind, resolution: Resolution) -> Resolution:

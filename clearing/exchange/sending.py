@@ -137,7 +137,7 @@ async def sent(session: AsyncSession, partner: Partner, number: int, of: City, *
     row.state = _next(row, PackageEvent.SEND)
     if row.sent_at is None:
         today = now.astimezone(BUSINESS_ZONE).date()
-        row.sent_at, row.due = now, of.rules().calendar.working_days_after(today, partner.answer_within_days)
+        row.sent_at, row.due = now, of.rules().calendar.deadline_after(today, partner.answer_within_days)
     await session.flush()
     return row
 

@@ -108,12 +108,11 @@ def opened(
     today: date,
 ) -> tuple[FollowedGap, ...]:
     """What a window's remarks say is missing and no gap in ``known`` (open or explained) covers. A device's gap is its
-    operator's; a card's, and that of a device of nobody, the book's ``keeper``'s: it issues the cards. Raises
-    ``rulebook.calendar.DayNotCovered``."""
+    operator's; a card's, and that of a device of nobody, the book's ``keeper``'s: it issues the cards."""
     covered: dict[tuple[GapKind, str], list[Range]] = {}
     for gap in known:
         covered.setdefault((gap.kind, gap.subject), []).extend(gap.missing)
-    deadlines = {kind: calendar.working_days_after(today, rule.days) for kind, rule in GAPS.items()}
+    deadlines = {kind: calendar.deadline_after(today, rule.days) for kind, rule in GAPS.items()}
     # A card's purses may miss the same numbers: that is one gap.
     found: dict[tuple[GapKind, str, Range], FollowedGap] = {}
     for remark in remarks:

@@ -32,8 +32,9 @@ from clearing.settlement.running import Running, RunningDep
 from clearing.settlement.statements import PURPOSES
 from clearing.settlement.tables import WindowRow
 from clearing.settlement.views import WindowView, window_view
-from clearing.settlement.waiting import waiting
+from clearing.settlement.waiting import calendar_ending, waiting
 from clearing.verification.reasons import RULES
+from rulebook.calendar import BUSINESS_ZONE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 SHOWN = 500
@@ -51,6 +52,7 @@ class _Shown:
 async def overview(request: Request, staff: StaffDep, here: ServiceDep, running: RunningDep, moment: Now) -> Response:
     async with here.database.reading() as session:
         shown = await _shown(session, running, None, moment)
+        calendar = (await city(session)).rules().calendar
         context: dict[str, Any] = {
             "names": await _names(session),
             "feed": await feed_position(session),
@@ -58,7 +60,7 @@ async def overview(request: Request, staff: StaffDep, here: ServiceDep, running:
             "devices": len(await devices(session)),
             "gaps": await intake.open_gaps(session),
             "loads": len(await open_loads(session)),
-            "waiting": await waiting(session),
+            "waiting": [*await waiting(session), *calendar_ending(calendar, moment.astimezone(BUSINESS_ZONE).date())],
         }
     return here.page(
         request, "overview.html", window=shown.row, view=shown.view, **_pictures(shown.view), **context, staff=staff

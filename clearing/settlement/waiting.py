@@ -4,6 +4,7 @@ is made to look at by a proposal."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, literal, select, union_all
@@ -37,13 +38,17 @@ from clearing.restatement.tables import RestatementRow
 from clearing.settlement.life import BookState
 from clearing.settlement.model import WindowState
 from clearing.settlement.tables import WindowRow
+from rulebook.calendar import Calendar
 
 SHOWN = 100
+
+CALENDAR_AHEAD = timedelta(days=30)
+"""How long before its end the calendar is asked for; the notice comes in November. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """``page``: where it is decided. ``by``: who proposed it; empty where nobody has yet."""
+    """``page``: where it is decided; empty where on none. ``by``: who proposed it; empty where nobody has yet."""
 
     page: str
     zh: str
@@ -56,6 +61,14 @@ async def waiting(session: AsyncSession) -> list[Waiting]:
     """In order of their pages; the first ``SHOWN``."""
     rows = await session.execute(union_all(*_ALL).order_by("page", "subject").limit(SHOWN))
     return [Waiting(*row) for row in rows]
+
+
+def calendar_ending(calendar: Calendar, today: date) -> list[Waiting]:
+    """Money has no date after the last day of the calendar: nothing can be settled there."""
+    if today + CALENDAR_AHEAD < calendar.last_day:
+        return []
+    zh, en = "待录入下一年节假日，日历止于", "the next year's holidays are to be added; the calendar ends on"
+    return [Waiting("", zh, en, f"{calendar.last_day:%F}", "")]
 
 
 def _of(zh: str, en: str, subject: Any, by: Any, where: ColumnElement[bool], *page: Any) -> Any:

@@ -55,6 +55,15 @@ class Calendar:
             count -= self.is_working_day(day)
         return day
 
+    def deadline_after(self, day: date, count: int) -> date:
+        """As ``working_days_after``, for when somebody is to have seen to something. Where a notice is not there yet, Monday to
+        Friday are counted (ours): a deadline a few days off harms nobody, a close that had to wait for the notice would."""
+        while count:
+            day += _DAY
+            covered = self.first_day <= day <= self.last_day
+            count -= self.is_working_day(day) if covered else day.weekday() < _SATURDAY
+        return day
+
 
 def calendar_named(name: str) -> Calendar:
     """One of the calendars in this package's data. Raises ``LookupError``."""

@@ -142,9 +142,29 @@ async def test_a_close_that_began_before_midnight_ends_no_case(sent: Any) -> Non
     assert await sent.cases() == [("unanswered", CASE, 250)]
 
 
-async def test_a_deadline_beyond_the_calendar_keeps_no_denied_card_away(sent: Any) -> None:
-    """Nobody has told next year's working days yet."""
+async def test_a_deadline_beyond_the_calendar_stops_no_close(sent: Any) -> None:
+    """Nobody has told next year's working days yet: Friday 1 January is counted like any other."""
     sent.now = datetime(2026, 12, 30, 22, tzinfo=BUSINESS_ZONE)
+    await _close_window(sent, 2)
+    case, _ = await _case(sent)
+    assert str(case.deadline) == "2027-01-04"
+
+
+async def test_where_money_would_have_no_date_settlement_says_what_is_missing(sent: Any) -> None:
+    sent.now = datetime(2026, 12, 31, 22, tzinfo=BUSINESS_ZONE)
+    await _close_window(sent, 2)
+    answer = await sent.post("li", "/settlement/2/transit/start")
+    assert (answer.status_code, answer.json()["reason"]) == (409, "calendar_ends")
+    assert "2027-01-01 lies outside calendar china" in answer.json()["detail"]
+    assert "To do" in (page := await _page(sent, "/"))
+    assert "2026-12-31" in page
+
+
+async def test_whatever_is_wrong_with_an_answer_the_deny_list_comes(sent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise LookupError("a package of nobody")
+
+    monkeypatch.setattr("clearing.exchange.queries.unanswered", broken)
     stolen = sent.house.facts[0]
     sent.house.facts.append(DenyListFact(issuer=stolen.issuer, serial=stolen.serial, denied=True, reported_at=sent.now))
     app = sent.house.app

@@ -34,6 +34,21 @@ def test_a_year_without_a_notice_is_not_guessed(day: date) -> None:
         CHINA.is_working_day(day)
 
 
+@pytest.mark.parametrize(
+    ("day", "count", "deadline"),
+    [
+        (date(2026, 9, 15), 3, date(2026, 9, 18)),
+        (date(2026, 9, 30), 1, date(2026, 10, 8)),
+        (date(2026, 12, 30), 2, date(2027, 1, 1)),
+        (date(2026, 12, 31), 2, date(2027, 1, 4)),
+        (date(2027, 5, 1), 1, date(2027, 5, 3)),
+    ],
+    ids=str,
+)
+def test_a_deadline_is_counted_on_after_the_last_notice(day: date, count: int, deadline: date) -> None:
+    assert CHINA.deadline_after(day, count) == deadline
+
+
 def test_the_day_of_the_demonstration_is_worked() -> None:
     assert CHINA.is_working_day(date(2026, 9, 15))
 
