@@ -15,7 +15,7 @@ from clearing.cases.rules import CaseState, Resolution
 from clearing.cases.tables import CaseRow
 from clearing.exchange.booking import Item
 from clearing.exchange.messages import DisputeCode, MessageKind
-from clearing.exchange.rules import DISPUTES, PAYABLE, ItemState, PackageState
+from clearing.exchange.rules import AWAITED, DISPUTES, PAYABLE, ItemState
 from clearing.exchange.tables import ItemRow, MessageRow, PackageRow, PackedWindowRow
 from clearing.intake.rules import Range, of_numbers
 from clearing.intake.rules import missing as gaps_in
@@ -104,8 +104,8 @@ async def packages(session: AsyncSession, direction: Direction, partner: str | N
 
 
 async def unanswered(session: AsyncSession) -> Sequence[PackageRow]:
-    """Packages of ours that were sent and not answered yet, in order of partner and number."""
-    waits = PackageRow.direction == Direction.OUT, PackageRow.state == PackageState.SENT
+    """Packages of ours that were not fetched or not answered yet, in order of partner and number."""
+    waits = PackageRow.direction == Direction.OUT, PackageRow.state.in_(AWAITED)
     return (
         await session.scalars(select(PackageRow).where(*waits).order_by(PackageRow.partner, PackageRow.number))
     ).all()

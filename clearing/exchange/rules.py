@@ -162,6 +162,10 @@ class PackageState(StrEnum):
     SETTLED = "settled"  # every transaction is confirmed or finally refused, and that stands in the ledger
 
 
+AWAITED = (PackageState.MADE, PackageState.SENT)
+"""The other city owes something: to fetch it, to answer it."""
+
+
 @unique
 class PackageEvent(StrEnum):
     SEND = "send"

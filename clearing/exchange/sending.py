@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,7 @@ from clearing.exchange.packing import Claimed, Packed, content_of, pack
 from clearing.exchange.partners import Exchange, Partner
 from clearing.exchange.queries import Direction, adjusted
 from clearing.exchange.rules import (
+    AWAITED,
     LIFE,
     ItemState,
     PackageEvent,
@@ -60,7 +61,7 @@ async def make_packages(
     }
     packing = pack(new, exchange, cleared_on=window.business_day, last_numbers=last)
     for packed in packing.packages:
-        await _store(session, packed, exchange, window.number, key, now=now)
+        await _store(session, packed, of, window.number, key, now=now)
     row = PackedWindowRow(
         window=window.number,
         claims=sum(len(packed.package.transactions) for packed in packing.packages),
@@ -82,10 +83,10 @@ def exchange_of(of: City) -> Exchange:
 
 
 async def _store(
-    session: AsyncSession, packed: Packed, exchange: Exchange, window: int, key: CentreKey, *, now: datetime
+    session: AsyncSession, packed: Packed, of: City, window: int, key: CentreKey, *, now: datetime
 ) -> None:
     package = packed.package
-    partner = exchange.partner(package.receiver)
+    partner = exchange_of(of).partner(package.receiver)
     assert partner is not None
     name, content = partner.participant, encode(package)
     signature = key.sign(delivery(content))
@@ -104,6 +105,7 @@ async def _store(
             amount_minor=package.amount.minor,
             state=PackageState.MADE,
             at=now,
+            due=_due(partner, of, now),
             reminders=0,
         )
     )
@@ -132,14 +134,17 @@ async def sent(session: AsyncSession, partner: Partner, number: int, of: City, *
     """The other city has the package; from the first time on it has its working days to answer. Harmless to repeat, also
     after the answer."""
     row = await _package(session, partner, number)
-    if row.state not in (PackageState.MADE, PackageState.SENT):
+    if row.state not in AWAITED:
         return row
     row.state = _next(row, PackageEvent.SEND)
     if row.sent_at is None:
-        today = now.astimezone(BUSINESS_ZONE).date()
-        row.sent_at, row.due = now, of.rules().calendar.deadline_after(today, partner.answer_within_days)
+        row.sent_at, row.due = now, _due(partner, of, now)
     await session.flush()
     return row
+
+
+def _due(partner: Partner, of: City, now: datetime) -> date:
+    return of.rules().calendar.deadline_after(now.astimezone(BUSINESS_ZONE).date(), partner.answer_within_days)
 
 
 async def remind(session: AsyncSession, partner: Partner, number: int, *, now: datetime) -> PackageRow:

@@ -29,7 +29,7 @@ class MessageRow(Base):
 
 class PackageRow(Base):
     """Where a package stands. ``window``: whose claims these are; none for what came in. ``due``: the working day by which the
-    answer is to come, from the first sending on."""
+    answer is to come: counted from the first sending on, before that from the packing, for who never fetches is late, too."""
 
     __tablename__ = "exchange_package"
     __table_args__ = (

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from clearing.exchange.messages import MessageKind
 from clearing.exchange.queries import Direction
-from clearing.exchange.rules import ItemState, PackageState
+from clearing.exchange.rules import AWAITED, ItemState, PackageState
 from clearing.exchange.tables import PackageRow
 
 STATES: Mapping[PackageState, tuple[str, str]] = {
@@ -68,7 +68,7 @@ class PackageView(BaseModel):
 
 
 def package_view(row: PackageRow, *, today: date) -> PackageView:
-    waits = row.direction == Direction.OUT and row.state == PackageState.SENT
+    waits = row.direction == Direction.OUT and row.state in AWAITED
     return PackageView(
         direction=Direction(row.direction),
         partner=row.partner,

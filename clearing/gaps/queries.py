@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, cast, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from clearing.base import among
 from clearing.gaps.rules import FollowedGap, GapKind, GapState
 from clearing.gaps.tables import GapRow
 from clearing.intake.rules import Range, merged, of_numbers
@@ -78,7 +79,9 @@ async def end(session: AsyncSession, numbers: Collection[int], state: GapState, 
 
 async def journals(session: AsyncSession, devices: Collection[str]) -> dict[str, tuple[Range, ...]]:
     """Journal sequences that have come from each of ``devices``."""
-    found = select(BatchRow.device, BatchRow.first_sequence, BatchRow.last_sequence).where(BatchRow.device.in_(devices))
+    found = select(BatchRow.device, BatchRow.first_sequence, BatchRow.last_sequence).where(
+        among(BatchRow.device, devices)
+    )
     ranges: dict[str, list[Range]] = {}
     for device, first, last in await session.execute(found):
         ranges.setdefault(device, []).append((first, last))

@@ -79,7 +79,7 @@ async def test_the_next_close_after_the_deadline_opens_one_case(sent: Any) -> No
     assert await sent.cases() == [("unanswered", CASE, 250)]
 
 
-async def test_nothing_is_late_on_the_last_day_or_before_it_was_sent(cities: Any, sent: Any) -> None:
+async def test_nothing_is_late_on_the_last_day_and_who_never_fetches_is_late_too(cities: Any, sent: Any) -> None:
     bus = cities.house.devices["BUS-A-0001"]
     cities.foreign_ride(1, 8)
     await bus.upload(2, cities.house.town.journal["BUS-A-0001"][4:])
@@ -88,7 +88,7 @@ async def test_nothing_is_late_on_the_last_day_or_before_it_was_sent(cities: Any
     cities.now += IN_TIME
     assert await _followed(cities) == []
     cities.now += LATE - IN_TIME
-    assert await _followed(cities) == [CASE]
+    assert await _followed(cities) == [CASE, f"unanswered:{NAME}:2"]
 
 
 async def test_the_answer_closes_it_at_once_and_says_who_gave_it(sent: Any) -> None:
