@@ -20,12 +20,12 @@ from clearing.day.fares import Fare, merged, shares_table
 from clearing.day.keys import cards_of_ids, keys_of_ids
 from clearing.day.model import Day, Journals
 from clearing.day.odd import OddEnds, Proof, claims_of, judge_odd, known_cards
-from clearing.day.parts import PartFile
+from clearing.day.parts import PartFile, column_of
 from clearing.day.plans import ENTRIES
 from clearing.day.posting import FareSet, Row, Single, sets_of, transaction_of
 from clearing.day.proof import PROOF, entry_keys
 from clearing.day.registers import cards_table, days_table, deny_table, devices_table, loads_table, while_away
-from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, joined, stacked, taken
+from clearing.day.schema import ENTRY, Columns, Flags, arrow, columns_of_table, stacked, taken
 from clearing.day.shared_rides import rides_of
 from clearing.ledger.rules import Transfer
 from clearing.settlement.model import DecidedRecord, Remark
@@ -83,7 +83,7 @@ class Clerk:
         )
 
     def end(self, buckets: range, parts: Sequence[PartFile]) -> Ended:
-        entries = _by_key([part.entries(buckets) for part in parts])
+        entries = _by_key(parts, buckets)
         register = self.day.inputs.register
         before = stacked([register.counters(bucket) for bucket in buckets], counting.COUNTER)
         cards = cards_table(pa.concat_tables([register.cards(bucket) for bucket in buckets]))
@@ -164,10 +164,10 @@ _EXCEPTIONS = [
 _COUNTED = ("key", "card", "settled", "held", "event")
 
 
-def _by_key(parts: list[Columns]) -> Columns:
-    """All of their entries. One column after the other: each is still at hand when it is put in order."""
-    order = np.argsort(joined(parts, "key", ENTRY))
-    return {name: np.take(joined(parts, name, ENTRY), order) for name in ENTRY.names or ()}
+def _by_key(parts: Sequence[PartFile], buckets: range) -> Columns:
+    """One column after the other: each is still at hand when it is put in order."""
+    order = np.argsort(column_of(parts, "key", buckets))
+    return {name: np.take(column_of(parts, name, buckets), order) for name in ENTRY.names or ()}
 
 
 def plain_ones(entries: Columns, before: Columns, day: Day) -> Flags:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clearing.day.fares import Fare, fares_from_json, fares_to_json
 from clearing.day.keys import bucket_of
@@ -59,16 +61,22 @@ class PartFile:
         faults = [(fault[0], fault[1], fault[2], fault[3]) for fault in rest["faults"]]
         return cls(path, tuple(rest["counts"]), fares_from_json(rest["fares"]), faults)
 
-    def entries(self, buckets: range) -> Columns:
-        """The file's own bytes, which are in memory when somebody looks at them."""
-        with self.path.open("rb") as file:
-            octets = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        ends = [0, *accumulate(self.counts)]
-        first, count = ends[buckets.start], ends[buckets.stop] - ends[buckets.start]
-        return {
-            name: np.frombuffer(octets, ENTRY[name], count, place + first * ENTRY[name].itemsize)
-            for name, place in _places(ends[-1]).items()
-        }
+    def read_into(self, column: NDArray[Any], name: str, buckets: range) -> None:
+        """Column ``name`` of these buckets; ``column`` has as many rows. Raises ``EOFError`` where the file is shorter."""
+        first = sum(self.counts[: buckets.start]) * ENTRY[name].itemsize
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(_places(sum(self.counts))[name] + first)
+            if file.readinto(column.view(np.uint8).data) != column.nbytes:
+                raise EOFError(f"{self.path} ends before its column {name}")
+
+
+def column_of(parts: Sequence[PartFile], name: str, buckets: range) -> NDArray[Any]:
+    """Of all ``parts``, one below the other."""
+    counts = [sum(part.counts[buckets.start : buckets.stop]) for part in parts]
+    column = np.empty(sum(counts), ENTRY[name])
+    for part, count, end in zip(parts, counts, accumulate(counts), strict=True):
+        part.read_into(column[end - count : end], name, buckets)
+    return column
 
 
 def _places(rows: int) -> dict[str, int]:

@@ -114,9 +114,7 @@ def octets(rows: NDArray[np.void]) -> NDArray[np.uint8]:
 
 def stacked(parts: list[Columns], dtype: np.dtype[np.void]) -> Columns:
     """One below the other; an empty list gives no rows."""
-    return {name: joined(parts, name, dtype) for name in dtype.names or ()}
-
-
-def joined(parts: list[Columns], name: str, dtype: np.dtype[np.void]) -> NDArray[Any]:
-    """One column of ``stacked``."""
-    return np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype[name])
+    return {
+        name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype[name])
+        for name in dtype.names or ()
+    }
