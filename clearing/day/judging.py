@@ -66,7 +66,7 @@ def _with_denials(rows: ir.Table, deny: ir.Table) -> ir.Table:
 def _claim_reason(known: ir.Table) -> ir.Value:
     conditions = {reason: condition(known) for reason, condition in _CONDITIONS.items()}
     in_order = sorted(conditions.items(), key=lambda item: PRECEDENCE[item[0]])
-    cases = [(condition.fill_null(False), PRECEDENCE[reason]) for reason, condition in in_order]
+    cases = [(condition, PRECEDENCE[reason]) for reason, condition in in_order]
     return ibis.cases(*cases, else_=_NONE)
 
 
@@ -86,6 +86,11 @@ def _listed(known: ir.Table) -> ir.Value:
     return known.list_version >= known.listed_since
 
 
+def _start_of(day: ir.Value) -> ir.Value:
+    """Its first second. Multiplied, since engines divide as floating-point numbers."""
+    return day.cast("int64") * DAY_SECONDS
+
+
 # A condition that is null, because a register has no row, does not apply.
 _CONDITIONS: Mapping[Reason, Callable[[ir.Table], ir.Value]] = {
     Reason.DEVICE_UNKNOWN: lambda t: ~t.device_known,
@@ -97,7 +102,9 @@ _CONDITIONS: Mapping[Reason, Callable[[ir.Table], ir.Value]] = {
     Reason.CLOCK_UNREADABLE: lambda t: t["at"] == NO_TIME,
     Reason.TAC_WRONG: lambda t: ~t.tac_right,
     Reason.CARD_UNKNOWN: lambda t: t.card_known.isnull(),
-    Reason.CARD_NOT_VALID: lambda t: (t["at"] // DAY_SECONDS < t.valid_from) | (t["at"] // DAY_SECONDS > t.valid_to),
+    Reason.CARD_NOT_VALID: lambda t: (
+        (t["at"] < _start_of(t.valid_from)) | (t["at"] >= _start_of(t.valid_to) + DAY_SECONDS)
+    ),
     Reason.DENIED_WITH_OLD_LIST: lambda t: _in_force(t) & ~_listed(t),
     Reason.DENIED_LET_THROUGH: lambda t: _in_force(t) & _listed(t),
     Reason.OUTCOME_WITHOUT_INTENT: lambda t: t.intent_sequence == 0,
