@@ -110,7 +110,11 @@ def _check_header(path: Path, wanted: Sequence[str]) -> None:
     except (UnicodeDecodeError, csv.Error) as error:
         raise whole("file", "is no CSV of this layout: its header is no line of names in UTF-8") from error
     faults = [
-        Fault(0, name, f"is {names[name]} times in the header; it must be there once")
+        Fault(
+            0,
+            name,
+            f"is {f'{names[name]} times in' if names[name] else 'missing from'} the header; it must be there once",
+        )
         for name in wanted
         if names[name] != 1
     ]

@@ -157,9 +157,9 @@ def test_each_column_that_is_missing_or_there_twice_is_named(tmp_path: Path) -> 
     header = header.replace('"device"', '"line"').replace('"tac"', '"mac"')
     path.write_text(f"{header}\n{row}\n")
     assert _faults(path) == [
-        (0, "device", "is 0 times in the header; it must be there once"),
+        (0, "device", "is missing from the header; it must be there once"),
         (0, "line", "is 2 times in the header; it must be there once"),
-        (0, "tac", "is 0 times in the header; it must be there once"),
+        (0, "tac", "is missing from the header; it must be there once"),
     ]
 
 
